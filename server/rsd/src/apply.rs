@@ -30,6 +30,7 @@ use tokio::sync::broadcast;
 use self::backoff::Backoff;
 use crate::background::Background;
 use crate::backlog::Backlog;
+use crate::checks;
 use crate::crew::{Crew, Worker};
 use crate::entry::{Entry, Unreadable, glance};
 use crate::priority::{LOWEST, lower};
@@ -62,6 +63,8 @@ pub struct Parts {
     pub found: u64,
     /// Where the database was found to be; 0: it could not be looked at.
     pub applied: u64,
+    /// It has not answered yet: that it does is told.
+    pub awaited: bool,
     /// The database.
     pub store: Arc<dyn Store>,
     /// Has what is stored judged by the values of retention in force: before the first batch.
@@ -252,6 +255,10 @@ impl Work {
                     }
                     if self.backoff.good() {
                         log.emit(33102, None, &[("seq", &applied.to_string())]);
+                    }
+                    if std::mem::take(&mut self.parts.awaited) {
+                        let server = self.parts.store.server().unwrap_or_default();
+                        checks::answers_now(&server, &self.parts.log);
                     }
                     return true;
                 }

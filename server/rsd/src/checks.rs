@@ -27,8 +27,8 @@ pub(crate) struct Found<'f> {
     pub(crate) certificates: Option<Duration>,
     /// Where HTTP listens.
     pub(crate) http: SocketAddr,
-    /// The database has answered, and its schema is one that is known.
-    pub(crate) database: bool,
+    /// Which database has answered, and has a schema that is known.
+    pub(crate) database: Option<&'f str>,
     /// Start of the five minutes of its newest record, if there is one.
     pub(crate) newest: Option<i64>,
     /// What the clock says.
@@ -38,9 +38,7 @@ pub(crate) struct Found<'f> {
 impl Found<'_> {
     /// A line for each check.
     pub(crate) fn tell(&self, log: &Log) {
-        let line = |check: &str, outcome: &str, detail: &str| {
-            log.emit(31107, None, &[("check", check), ("outcome", outcome), ("detail", detail)]);
-        };
+        let line = |check: &str, outcome: &str, detail: &str| line(log, check, outcome, detail);
         let dir = self.dir.display();
         match machine::network_file_system(self.dir) {
             Some(kind) => {
@@ -61,8 +59,8 @@ impl Found<'_> {
         }
         line("http", "ok", &format!("listens on {}", self.http));
         match self.database {
-            true => line("database", "ok", "it answers"),
-            false => line("database", "warning", "it does not answer yet"),
+            Some(server) => line("database", "ok", &format!("it answers: {server}")),
+            None => line("database", "warning", "it does not answer yet"),
         }
         if let Some(newest) = self.newest {
             let newest = Millis(u64::try_from(newest).unwrap_or_default());
@@ -72,6 +70,15 @@ impl Found<'_> {
             line("clock", outcome, &detail);
         }
     }
+}
+
+/// A database that had not answered at the start does.
+pub(crate) fn answers_now(server: &str, log: &Log) {
+    line(log, "database", "ok", &format!("it answers now: {server}"));
+}
+
+fn line(log: &Log, check: &str, outcome: &str, detail: &str) {
+    log.emit(31107, None, &[("check", check), ("outcome", outcome), ("detail", detail)]);
 }
 
 #[cfg(test)]
@@ -90,6 +97,7 @@ mod tests {
             let http = SocketAddr::from(([127, 0, 0, 1], 8080));
             let (newest, now) =
                 (newest.map(|ago: i64| NOW - ago * 1000), Millis(NOW.unsigned_abs()));
+            let database = database.then_some("SQLite 3");
             Found { dir: dir.path(), beyond, certificates, http, database, newest, now }.tell(&log);
             log.flush();
             lines.lines()
@@ -97,7 +105,7 @@ mod tests {
         let all = told(&[], Some(20), true, Some(86_000));
         assert_eq!(all.len(), 6, "{all:?}");
         assert!(all.iter().all(|line| line.contains(" 31107 ") && line.contains("outcome=ok")));
-        let beyond = Beyond { key: "rs.spool.limit", asked: 9, most: 8 };
+        let beyond = Beyond::of("rs.spool.limit", 9, 8);
         let all = told(&[beyond], Some(13), false, None);
         for expected in [
             "check=limits outcome=clamped detail=\"rs.spool.limit is 9",

@@ -48,10 +48,11 @@ pub(crate) struct Opened {
     pub(crate) floor: u64,
 }
 
-/// The store, which may be away: records are taken all the same.
+/// The store, which may be away: records are taken all the same. Of files in `dir` so many bytes
+/// are kept in memory.
 pub(crate) fn open(
     settings: &Settings,
-    dir: &Path,
+    (dir, cache): (&Path, u64),
     seed: [u64; 4],
     now: Millis,
 ) -> Result<Opened, StartError> {
@@ -60,7 +61,7 @@ pub(crate) fn open(
         None => {
             let wanted = settings.rs.database.uri_indexes.unwrap_or(false);
             let files = Sqlite::new(dir.to_owned(), now).with_uri_indexes(wanted);
-            (Arc::new(files), now.0.saturating_mul(UNSEEN))
+            (Arc::new(files.with_cache(cache)), now.0.saturating_mul(UNSEEN))
         }
     };
     let seen = match &settings.rs.database.url {

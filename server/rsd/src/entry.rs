@@ -99,11 +99,11 @@ pub struct Message {
 /// What a message holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Body {
-    /// UTF-8 text, at most 1 MiB: to be read as a record.
+    /// UTF-8 text, no longer than a record might be when it came: to be read as one.
     Text(String),
-    /// Bytes that are no UTF-8, at most 1 MiB: to be mended and read; `not_utf8` if that fails.
+    /// Bytes that are no UTF-8, as many: to be mended and read; `not_utf8` if that fails.
     NotUtf8(Raw),
-    /// Above 1 MiB, first 64 KiB of it: dead letter `too_large`.
+    /// Above `rs.broker_limits.record`, first 64 KiB of it: dead letter `too_large`.
     TooLarge(Raw),
     /// A kind of message without text or bytes, first 64 KiB of its content: `not_json`.
     Unreadable {
@@ -113,6 +113,9 @@ pub enum Body {
         raw: Raw,
     },
 }
+
+/// What is wrong with a [`Body::TooLarge`].
+pub(crate) const TOO_LARGE: &str = "it is longer than rs.broker_limits.record lets a record be";
 
 impl Body {
     /// Its length, bytes.

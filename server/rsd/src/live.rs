@@ -44,7 +44,7 @@ struct InForce {
     laid: Vec<String>,
     /// Keys of settings whose options wait for a restart.
     waiting: Vec<&'static str>,
-    /// Limits that this machine cannot keep.
+    /// Limits that are not kept as they are set.
     beyond: Vec<Beyond>,
     /// `log.level`, where an option has said it.
     level: Option<&'static str>,
@@ -60,7 +60,7 @@ pub(crate) struct Shown {
     pub(crate) live: bool,
     /// An option says another value, which counts from the next start on.
     pub(crate) waits: bool,
-    /// What of it this machine has, where that is less.
+    /// What of it is kept, where that is less.
     pub(crate) limited_to: Option<u64>,
 }
 
@@ -78,7 +78,11 @@ impl Live {
         let said = first.map(|first| options(first, &boot.rs.application).reporting);
         let said = said.unwrap_or_default();
         let begun = lay::lay_under(&mut boot.rs, &boot.origins, &said);
-        Arc::new(Self::of(boot.clone(), begun))
+        let mut rs = boot.rs.clone();
+        let laid = lay::lay_over(&mut rs, &boot.origins, &said);
+        let own = Self::of(boot.clone(), begun);
+        own.set(InForce { rs: Arc::new(rs), laid, ..InForce::default() });
+        Arc::new(own)
     }
 
     fn now(&self) -> Arc<InForce> {
@@ -114,9 +118,15 @@ impl Live {
         config::settings::shown(&settings).into_iter().map(one).collect()
     }
 
-    /// `rs.reports`.
+    /// `rs.reports`; a page is never longer than it may be.
     pub(crate) fn reports(&self) -> Reports {
-        self.rs().reports.clone()
+        let reports = self.rs().reports.clone();
+        Reports { page_size: reports.page_size.min(reports.page_size_max), ..reports }
+    }
+
+    /// Bytes of a record that comes.
+    pub(crate) fn record(&self) -> usize {
+        settings::record(&self.rs().broker_limits)
     }
 
     /// `rs.latency`.

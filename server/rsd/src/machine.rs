@@ -1,11 +1,12 @@
-//! Limits that are too large for this machine are clamped, and the log tells (rs.md §9).
+//! Limits that are too large, for this machine or for another setting, are clamped, and the log
+//! tells (rs.md §9).
 
 use std::fmt;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use config::Settings;
-use config::settings::Rs;
+use config::settings::{Database, Rs};
 use telemetry::Log;
 
 use crate::error::StartError;
@@ -15,6 +16,8 @@ use crate::settings::{bytes, count};
 const OTHER_DESCRIPTORS: u64 = 512;
 /// Share of the memory limit that producers may take, percent.
 const MEMORY_PERCENT: u64 = 40;
+/// The same of what is kept of the database's files.
+const CACHE_PERCENT: u64 = 20;
 /// Share of the volume that the spool may take, percent.
 const VOLUME_PERCENT: u64 = 80;
 
@@ -42,6 +45,8 @@ pub(crate) struct Clamped {
     pub(crate) spool_bytes: u64,
     /// Bytes that all producers together may hold in memory.
     pub(crate) memory: usize,
+    /// Bytes of the database's files that are kept in memory.
+    pub(crate) caches: u64,
     /// What was asked for in vain.
     pub(crate) beyond: Vec<Beyond>,
 }
@@ -80,15 +85,17 @@ impl Clamped {
     fn within(rs: &Rs, most: u64, (volume, group): (Option<u64>, Option<u64>)) -> Self {
         let asked = u64::from(rs.broker_limits.connections);
         let all = [
-            Beyond { key: "rs.broker_limits.connections", asked, most: most.max(1) },
-            Beyond { key: "rs.spool.limit", asked: rs.spool_limit, most: spool_most(volume) },
+            Beyond::of("rs.broker_limits.connections", asked, most.max(1)),
+            Beyond::of("rs.spool.limit", rs.spool_limit, spool_most(volume)),
             memory(rs.broker_memory, group),
+            caches(&rs.database, group),
         ];
-        let [connections, spool_bytes, memory] = all.map(|limit| limit.given());
-        let beyond: Vec<_> = all.into_iter().filter(|limit| limit.asked > limit.most).collect();
+        let [connections, spool_bytes, memory, caches] = all.map(|limit| limit.given());
+        let all = all.into_iter().chain(beside(rs));
+        let beyond: Vec<_> = all.filter(|limit| limit.asked > limit.most).collect();
         let connections = u32::try_from(connections).unwrap_or(rs.broker_limits.connections);
         let (connections, memory) = (count(connections), bytes(memory));
-        Self { connections, spool_bytes, memory, beyond }
+        Self { connections, spool_bytes, memory, caches, beyond }
     }
 
     /// Tells what is beyond, and was not before.
@@ -107,23 +114,34 @@ pub struct Beyond {
     pub asked: u64,
     /// What there is.
     pub most: u64,
+    /// The setting that says so; `None`: it is all that this machine has.
+    pub by: Option<&'static str>,
 }
 
 impl Beyond {
+    pub(crate) const fn of(key: &'static str, asked: u64, most: u64) -> Self {
+        Self { key, asked, most, by: None }
+    }
+
     fn given(&self) -> u64 {
         self.asked.min(self.most)
     }
 
     fn tell(&self, log: &Log) {
         let (asked, given) = (self.asked.to_string(), self.most.to_string());
-        log.emit(31105, None, &[("limit", self.key), ("asked", &asked), ("given", &given)]);
+        let fields = [("limit", self.key), ("asked", &asked), ("given", &given)];
+        let by = self.by.map(|by| ("by", by));
+        log.emit(31105, None, &fields.into_iter().chain(by).collect::<Vec<_>>());
     }
 }
 
 impl fmt::Display for Beyond {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, asked, most } = self;
-        write!(f, "{key} is {asked}, and this machine has {most}")
+        let Self { key, asked, most, by } = self;
+        match by {
+            Some(by) => write!(f, "{key} is {asked}, and {by} is {most}"),
+            None => write!(f, "{key} is {asked}, and this machine has {most}"),
+        }
     }
 }
 
@@ -131,7 +149,7 @@ impl fmt::Display for Beyond {
 #[must_use]
 pub fn limits_beyond(settings: &Settings) -> Vec<Beyond> {
     let most = spool_most(volume(&settings.rs_spool_dir()));
-    let spool = Beyond { key: "rs.spool.limit", asked: settings.rs.spool_limit, most };
+    let spool = Beyond::of("rs.spool.limit", settings.rs.spool_limit, most);
     [spool].into_iter().filter(|beyond| beyond.asked > beyond.most).collect()
 }
 
@@ -143,7 +161,26 @@ fn spool_most(volume: Option<u64>) -> u64 {
 /// `rs.broker_memory` as the limit of this process's memory allows it.
 fn memory(asked: u64, limit: Option<u64>) -> Beyond {
     let most = limit.map_or(u64::MAX, |limit| limit / 100 * MEMORY_PERCENT);
-    Beyond { key: "rs.broker_memory", asked, most }
+    Beyond::of("rs.broker_memory", asked, most)
+}
+
+/// `rs.database_cache` likewise; a server has caches of its own, elsewhere.
+fn caches(database: &Database, limit: Option<u64>) -> Beyond {
+    let limit = limit.filter(|_| database.url.is_none());
+    let most = limit.map_or(u64::MAX, |limit| limit / 100 * CACHE_PERCENT);
+    Beyond::of("rs.database_cache", database.cache, most)
+}
+
+/// Settings that another one holds down. A file that has both in this way is refused; options and
+/// the environment meet only here.
+fn beside(rs: &Rs) -> [Beyond; 2] {
+    let (limits, reports) = (&rs.broker_limits, &rs.reports);
+    let (page, most) = (reports.page_size.into(), reports.page_size_max.into());
+    let below = |key, asked, most, by| Beyond { by: Some(by), ..Beyond::of(key, asked, most) };
+    [
+        below("rs.broker_limits.record", limits.record, limits.frame, "rs.broker_limits.frame"),
+        below("rs.reports.page_size", page, most, "rs.reports.page_size_max"),
+    ]
 }
 
 /// The smallest limit of the control groups that this process is in: one inside another has no
@@ -226,7 +263,8 @@ mod tests {
         assert_eq!(volume(Path::new("not/there/yet")), volume(&here));
     }
 
-    /// 7680 MiB and 18 GiB, as GVP has them, where there are 512 MiB and 2 GiB.
+    /// Scenario 41: 7680 MiB and 18 GiB, as GVP has them, where there are 512 MiB and 2 GiB; and
+    /// what is kept of the files.
     #[test]
     fn limits_of_gvp_are_cut_in_a_small_container() {
         let (log, lines) = Log::capture(|| model::time::Millis(0));
@@ -236,17 +274,23 @@ mod tests {
         let clamped = of(&rs).at_start(&rs, &log).unwrap();
         let most = (512 * mib / 100 * 40, 2 * gib / 100 * 80);
         assert_eq!((u64::try_from(clamped.memory).unwrap(), clamped.spool_bytes), most);
-        assert_eq!(clamped.connections, 10_000);
+        assert_eq!((clamped.connections, clamped.caches), (10_000, 512 * mib / 100 * 20));
         log.flush();
         let told = lines.lines();
-        assert_eq!(told.len(), 2, "{told:?}");
+        assert_eq!(told.len(), 3, "{told:?}");
         let names = |text: &str, key: &str| text.contains("31105") && text.contains(key);
         assert!(names(&told[0], "rs.spool.limit") && names(&told[1], "rs.broker_memory"));
+        assert!(names(&told[2], "rs.database_cache asked=394264576 given=107374180"), "{told:?}");
         rs.strict_limits = true;
         let refused = of(&rs).at_start(&rs, &log).unwrap_err();
         assert_eq!(refused.exit_code(), 78);
         let text = refused.to_string();
-        assert!(text.contains("rs.spool.limit") && text.contains("rs.broker_memory"), "{text}");
+        for key in ["rs.spool.limit", "rs.broker_memory", "rs.database_cache"] {
+            assert!(text.contains(key), "{text}");
+        }
+        // a server's memory is not ours
+        rs.database.url = Some("postgres://db/rs".to_owned());
+        assert!(of(&rs).beyond.iter().all(|limit| limit.key != "rs.database_cache"));
     }
 
     #[test]

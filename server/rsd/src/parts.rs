@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use config::certificates::{Certificates, Newest};
-use config::settings::Rollup;
+use config::settings::{Rollup, Rs};
 use config::source::Source;
 use config::{Home, Settings as BootSettings};
 use model::snapshot::Snapshot;
@@ -76,6 +76,8 @@ pub(crate) struct Base {
     pub(crate) place: Arc<Place>,
     /// Where the database is in the spool, if it could be asked, else 0.
     pub(crate) applied: u64,
+    /// It could not be asked yet.
+    pub(crate) awaited: bool,
     /// How often the database has learned the names of a configuration.
     pub(crate) learned: Arc<AtomicU64>,
     /// Sequences of the spool go on above this.
@@ -86,28 +88,31 @@ pub(crate) struct Base {
 
 impl Base {
     /// Checks the settings, locks the directory, binds the HTTP port, opens the database.
+    /// `asked`: those of `rs` with what options say by now.
     pub(crate) fn lay(
         settings: &BootSettings,
+        asked: &Rs,
         log: &Log,
         clock: Clock,
     ) -> Result<Self, StartError> {
         settings::check(settings)?;
         let dir = Home::lock(&settings.data_dir, "rs")?;
-        let clamped = Clamped::of(&settings.rs, &settings.rs_spool_dir(), log)?;
+        let clamped = Clamped::of(asked, &settings.rs_spool_dir(), log)?;
         let certificates = certificates(settings, log, clock)?;
         let (http, http_address) = bind(settings.rs.http)?;
         let seed = seed()?;
         let crew = Arc::new(Crew::new(log.clone(), clock));
         let users = users(settings, seed, log, &crew)?;
         let Opened { store, seen, floor } =
-            database::open(settings, dir.path(), seed, clock.now().wall)?;
+            database::open(settings, (dir.path(), clamped.caches), seed, clock.now().wall)?;
         let left = |own: &Certificates| own.left(clock.now().wall);
+        let server = seen.as_ref().map(|_| store.server().unwrap_or_default());
         checks::Found {
             dir: dir.path(),
             beyond: &clamped.beyond,
             certificates: certificates.as_ref().map(left),
             http: http_address,
-            database: seen.is_some(),
+            database: server.as_deref(),
             newest: seen.as_ref().and_then(|seen| seen.newest_ms),
             now: clock.now().wall,
         }
@@ -127,6 +132,7 @@ impl Base {
             view: Arc::new(View::new(view::LEGS)),
             place,
             applied: seen.applied,
+            awaited: server.is_none(),
             learned: Arc::default(),
             floor,
             seed,
@@ -209,6 +215,7 @@ impl Base {
             values: Box::new(values),
             platform: Box::new(move || known.snapshot()),
             applied: self.applied,
+            awaited: self.awaited,
             learned: Arc::clone(&self.learned),
             spool: taking.spool.clone(),
             found,

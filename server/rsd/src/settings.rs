@@ -20,10 +20,6 @@ pub(crate) fn check(settings: &BootSettings) -> Result<(), StartError> {
     if settings.rs.auth.users_file.is_none() {
         check_nobody(settings).map_err(StartError::Settings)?;
     }
-    if settings.rs.broker_limits.record != BrokerLimits::default().record {
-        let text = "rs.broker_limits.record other than 1MiB is not available in this version";
-        return Err(StartError::Settings(text.to_owned()));
-    }
     Ok(())
 }
 
@@ -88,6 +84,7 @@ pub(crate) fn limits(limits: &BrokerLimits, clamped: &Clamped) -> ingest::Limits
         connections: clamped.connections,
         memory: clamped.memory,
         per_address: count(limits.connections_per_address),
+        record: record(limits),
         connection: openwire::Limits {
             frame_before_login: bytes(limits.frame_before_login),
             frame: bytes(limits.frame),
@@ -104,6 +101,11 @@ pub(crate) fn limits(limits: &BrokerLimits, clamped: &Clamped) -> ingest::Limits
             ..openwire::Limits::default()
         },
     }
+}
+
+/// Bytes of a record: one that no frame holds does not come.
+pub(crate) fn record(limits: &BrokerLimits) -> usize {
+    bytes(limits.record.min(limits.frame))
 }
 
 /// Settings of the HTTP side.

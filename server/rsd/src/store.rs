@@ -399,6 +399,9 @@ pub trait Store: Lists {
     /// Erasure of numbers.
     fn erasing(&self) -> &dyn erasing::Erasing;
 
+    /// Which database it is, with its version, as it has said; `None`: it has not answered yet.
+    fn server(&self) -> Option<String>;
+
     /// Everything up to this sequence of the spool is in the database.
     fn applied_seq(&self) -> Result<u64, StoreError>;
 

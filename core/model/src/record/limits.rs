@@ -2,8 +2,9 @@
 
 /// Format version that is written.
 pub const SCHEMA: u64 = 1;
-/// Bytes of a body (rs.md §1.5).
-pub const BODY_BYTES: usize = 1 << 20;
+/// Bytes of a body, whatever a server lets in (`rs.broker_limits.record`, rs.md §1.5): half of what
+/// one frame has unless told otherwise.
+pub const BODY_BYTES: usize = 4 << 20;
 /// Nesting of objects and arrays (rs.md §2.8).
 pub const DEPTH: usize = 32;
 /// Bytes of an id (rs.md §2.1).

@@ -17,6 +17,8 @@ use super::{application, latency, later, name, origin, path};
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
+/// Bytes of a record at most, whatever is said.
+const RECORD_MOST: u64 = model::record::BODY_BYTES as u64;
 
 /// `rs`
 #[derive(Clone, PartialEq, Debug)]
@@ -85,6 +87,8 @@ pub struct Database {
     pub schema: Option<String>,
     /// `rs.database_uri_indexes`: whether calls have indexes of their URIs; `None`: at PostgreSQL.
     pub uri_indexes: Option<bool>,
+    /// `rs.database_cache`: bytes of the files (SQLite) that are kept in memory.
+    pub cache: u64,
     /// `rs.database_pool.readers`: connections kept for questions.
     pub readers: u32,
 }
@@ -200,6 +204,7 @@ impl Default for Rs {
                 password_file: None,
                 schema: None,
                 uri_indexes: None,
+                cache: 376 * MIB,
                 readers: 8,
             },
             tls: None,
@@ -325,6 +330,8 @@ fn database(rs: &Object<'_>, database: &mut Database) {
     database.schema = text("database_schema");
     database.uri_indexes = rs.get("database_uri_indexes").and_then(|field| field.boolean());
     database.password_file = rs.get("database_password_file").and_then(|field| path(&field));
+    let cache = rs.get("database_cache").and_then(|field| field.size(16 * MIB, 1 << 40));
+    put(&mut database.cache, cache);
     if let Some(object) = rs.get("database_pool").and_then(|field| field.object()) {
         put(&mut database.readers, object.get("readers").and_then(|field| field.whole(1, 64)));
         later::refuse(&object, "rs.database_pool", &[]);
@@ -392,13 +399,7 @@ fn broker_limits(object: &Object<'_>, limits: &mut BrokerLimits) {
     put(&mut limits.connections, number("connections"));
     put(&mut limits.connections_per_address, number("connections_per_address"));
     put(&mut limits.frame_before_login, size("frame_before_login"));
-    if let Some(field) = object.get("record") {
-        let record = field.size(KIB, GIB);
-        if record.is_some_and(|record| record != limits.record) {
-            let what = "rs.broker_limits.record other than 1MiB";
-            field.unavailable_as::<()>(what).unwrap_or_default();
-        }
-    }
+    put(&mut limits.record, object.get("record").and_then(|f| f.size(KIB, RECORD_MOST)));
     // a record travels in one frame
     put(&mut limits.frame, object.get("frame").and_then(|f| f.size(limits.record, GIB)));
     put(&mut limits.sessions, number("sessions"));

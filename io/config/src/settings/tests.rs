@@ -216,7 +216,7 @@ fn check(fixture: &str, count: usize) {
 
 #[test]
 fn faults_are_told_with_their_place() {
-    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 66);
+    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 68);
 }
 
 #[test]
@@ -299,7 +299,7 @@ fn origins_are_as_browsers_send_them_and_not_without_end() {
 
 #[test]
 fn what_is_not_built_is_refused() {
-    check(include_str!("../../tests/it/fixtures/faults/settings-later.txt"), 11);
+    check(include_str!("../../tests/it/fixtures/faults/settings-later.txt"), 9);
 }
 
 #[test]

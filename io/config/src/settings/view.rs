@@ -146,6 +146,7 @@ fn database(page: &mut Page, database: &Database) {
     page.add("rs.database_password_file", file(database.password_file.as_deref()));
     page.add("rs.database_schema", database.schema.clone());
     page.add("rs.database_uri_indexes", database.uri_indexes);
+    page.add("rs.database_cache", size(database.cache));
     page.add("rs.database_pool.readers", database.readers);
 }
 
@@ -273,7 +274,8 @@ mod tests {
                     export: { before_purge: { dir: x, kinds: [var], compress: zstd } }, \
                     tls: { cert_file: a, key_file: b, ca_file: c, client_auth: optional }, \
                     database: \"postgres://rs@db:5432/x?sslmode=prefer\", \
-                    database_pool: { readers: 3 }, privacy: { mask: all, drop_events: [\"a*\"] }, \
+                    database_pool: { readers: 3 }, database_cache: 96MiB, \
+                    privacy: { mask: all, drop_events: [\"a*\"] }, \
                     latency: { threshold: { page_fetch: 7 }, percentile: 0.5 }, \
                     cdr: { timeout: 36h }, queue_high: { size: 4, for: 90s } }\n";
         for text in ["", full, more] {

@@ -64,9 +64,8 @@ pub(super) const STRICT_LAG: Duration = Duration::from_secs(300);
 pub(super) const RECORDS: usize = 10_000;
 /// See [`RECORDS`].
 pub(super) const BODY_BYTES: usize = 10 << 20;
-/// Bytes of one record; of a larger one so many are kept for the dead letter (rs.md §1.5).
-pub(super) const RECORD_BYTES: usize = 1 << 20;
-/// See [`RECORD_BYTES`].
+/// Of a record that is longer than it may be so many bytes are kept, for the dead letter (rs.md
+/// §1.5).
 pub(super) const RECORD_HEAD: usize = 64 << 10;
 /// How often the bytes of a body are in memory at most: as they came, unpacked, as messages, and
 /// as the frame of the spool.
@@ -103,4 +102,4 @@ pub(super) const RETRY_GROUP: usize = 100;
 /// and so many bytes of bodies, unless one alone has more.
 pub(super) const RETRY_GROUP_BYTES: u64 = 4 << 20;
 /// Bytes of a request to try one again: a record, written as JSON text.
-pub(super) const RETRY_BYTES: usize = 2 << 20;
+pub(super) const RETRY_BYTES: usize = 2 * model::record::BODY_BYTES;

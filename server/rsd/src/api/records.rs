@@ -14,6 +14,7 @@ use axum::extract::{Request, State};
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, Uri};
 use axum::response::Response;
+use model::record::BODY_BYTES;
 use rs::Refused;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
@@ -100,17 +101,19 @@ async fn receive(shared: &Shared, asker: Asker, request: Request) -> Result<Rece
     let own = is_import(&asker, request.uri())?;
     let form = body::form(request.headers())?;
     let packing = body::packing(request.headers())?;
-    let most = body::length(request.headers())?;
+    let length = body::length(request.headers())?;
     let seat = shared.room.seat(asker.address.ip())?;
     let arriving = Arriving::begin(request.into_body()).await?;
-    let room = shared.room.enter(&seat, arriving.needs(most, packing)).await?;
+    let room = shared.room.enter(&seat, arriving.needs(length, packing)).await?;
     let bytes = arriving.whole().await?;
     // its last byte is here
     let now = shared.parts.clock.now();
     let names = asker.produces.clone();
+    // what an RS has written was let in once
+    let most = if own { BODY_BYTES } else { shared.parts.live.record() };
     let judging = tokio::task::spawn_blocking(move || {
         let bytes = body::unpacked(bytes, packing)?;
-        judge(&bytes, (form, &names), now.wall)
+        judge(&bytes, (form, most), &names, now.wall)
     });
     let Judged { messages, dead } = joined(shared, judging.await)??;
     let receipt = Receipt { accepted: messages.len() - dead.len(), dead_lettered: dead };

@@ -87,6 +87,10 @@ impl Store for Remembering {
         unreachable!("the applier writes nothing down")
     }
 
+    fn server(&self) -> Option<String> {
+        None
+    }
+
     fn applied_seq(&self) -> Result<u64, StoreError> {
         Ok(self.state().seqs.last().copied().unwrap_or(0))
     }
@@ -244,6 +248,7 @@ fn start_watched(
         spool: spool.clone(),
         found: spool.status().last_seq,
         applied: 0,
+        awaited: false,
         store: Arc::clone(store) as Arc<dyn Store>,
         bell: Arc::clone(bell),
         changed,

@@ -89,6 +89,10 @@ impl Store for Faulty {
         self.inner.exporting()
     }
 
+    fn server(&self) -> Option<String> {
+        self.inner.server()
+    }
+
     fn bins(&self) -> Option<&dyn Bins> {
         self.meet();
         self.inner.bins()

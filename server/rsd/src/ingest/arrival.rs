@@ -24,6 +24,8 @@ pub(super) struct Sender {
     pub(super) peer: SocketAddr,
     /// Names of producers that the user is bound to.
     pub(super) produces: Vec<String>,
+    /// Bytes of a record at most.
+    pub(super) record: usize,
 }
 
 pub(super) struct Arrival {
@@ -32,6 +34,8 @@ pub(super) struct Arrival {
     packed: Vec<Packed>,
     /// Bytes that the packed bodies had when they were inflated last.
     inflated: usize,
+    /// Bytes of a record at most.
+    record: usize,
 }
 
 /// A compressed body.
@@ -44,10 +48,10 @@ pub(super) struct Packed {
 
 impl Arrival {
     pub(super) fn new(sender: Sender, messages: Vec<Inbound>) -> Self {
-        let Sender { received, transport, user, peer, produces } = sender;
+        let Sender { received, transport, user, peer, produces, record } = sender;
         let mut packed = Vec::new();
         let messages = messages.into_iter().enumerate().map(|(at, inbound)| {
-            let (message, body) = message::message(inbound);
+            let (message, body) = message::message(inbound, record);
             packed.extend(body.map(|(kind, raw)| Packed { kind, raw, at }));
             message
         });
@@ -55,7 +59,7 @@ impl Arrival {
         let received = received.0;
         let letters = Vec::new();
         let entry = Entry { received, transport, user, peer, messages, letters, produces };
-        Self { entry, packed, inflated: 0 }
+        Self { entry, packed, inflated: 0, record }
     }
 
     /// So much may come of it that it is inflated beside the others (`unpack.rs`).
@@ -136,7 +140,7 @@ impl Arrival {
         self.inflated = 0;
         let mut decoded = 0;
         for packed in &self.packed {
-            let (body, out) = message::inflated(packed.kind, &packed.raw);
+            let (body, out) = message::inflated(packed.kind, &packed.raw, self.record);
             self.inflated += body.bytes();
             decoded += out;
             if let Some(message) = self.entry.messages.get_mut(packed.at) {
@@ -161,6 +165,7 @@ impl Arrival {
 
 #[cfg(test)]
 mod tests {
+    use super::super::limits::BODY_BYTES;
     use super::message::deflated;
     use super::*;
 
@@ -193,7 +198,8 @@ mod tests {
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
         let (received, transport) = (Millis(1), Transport::Openwire);
         let produces = Vec::new();
-        let sender = Sender { received, transport, user: None, peer, produces };
+        let (user, record) = (None, BODY_BYTES);
+        let sender = Sender { received, transport, user, peer, produces, record };
         Arrival::new(sender, vec![inbound; count])
     }
 

@@ -271,7 +271,8 @@ impl Connection {
         self.member.took(now.mono, messages.len());
         let (transport, user, peer) = (self.wire.transport(), self.user.clone(), self.peer);
         let produces = self.produces.clone();
-        let sender = Sender { received: now.wall, transport, user, peer, produces };
+        let record = self.shared.settings.limits.now().record;
+        let sender = Sender { received: now.wall, transport, user, peer, produces, record };
         let parked = Parked { ticket, since: now.mono, arrival: Arrival::new(sender, messages) };
         if self.parked.is_before(&parked) || self.unpacking.is_some() {
             self.parked.push_back(parked);

@@ -123,9 +123,10 @@ impl Gate {
         Ok(())
     }
 
-    /// A payload that was let in found no room. One no larger than a record shows that its priority
-    /// has none until space is free again; a larger one waits alone, and so does one beside others
-    /// on their way to the disk: what these may use is the worst case, over in a moment.
+    /// A payload that was let in found no room. One no larger than records mostly are shows that
+    /// its priority has none until space is free again; a larger one waits alone, and so does one
+    /// beside others on their way to the disk: what these may use is the worst case, over in a
+    /// moment.
     pub(crate) fn refused(&self, priority: Priority, payload: usize) {
         let status = self.spool.status();
         if payload > BODY_BYTES || status.pending_bytes > 0 {

@@ -40,7 +40,7 @@ pub(super) const HANDSHAKES: usize = 256;
 /// Longest wait for the group in flight at the stop of RS.
 pub(super) const STOP: Duration = Duration::from_secs(10);
 
-/// Largest body of a record, bytes; a larger one is a dead letter.
+/// Bytes of a record, unless told otherwise; one that is longer than its limit is a dead letter.
 pub(super) const BODY_BYTES: usize = 1 << 20;
 
 /// Bodies of one arrival that came compressed, inflated, bytes in all: no more than a frame of the
@@ -83,6 +83,8 @@ pub struct Limits {
     pub per_address: usize,
     /// Bytes that all connections may hold; beyond it the heavier ones are not read.
     pub memory: usize,
+    /// Bytes of a record; of a longer one the head is kept, for the dead letter.
+    pub record: usize,
     /// Limits of one connection.
     pub connection: openwire::Limits,
 }
@@ -93,13 +95,15 @@ impl Default for Limits {
             connections: 10_000,
             per_address: 1_000,
             memory: 256 << 20,
+            record: BODY_BYTES,
             connection: openwire::Limits::default(),
         }
     }
 }
 
 /// [`Limits`] that may change while it runs. How many connections there may be counts for the next
-/// one; the limits of a connection are those at its begin.
+/// one, how long a record may be for the next that comes; the limits of a connection are those at
+/// its begin.
 #[derive(Debug, Clone, Default)]
 pub struct LimitsInForce(Arc<RwLock<Limits>>);
 

@@ -7,16 +7,17 @@ use std::io::Read;
 use flate2::read::ZlibDecoder;
 use openwire::{Inbound, MessageKind, Value, inflated_len, text, zlib_stream};
 
-use super::limits::{BODY_BYTES, DEAD_BYTES, ID_BYTES, PROPERTY_BYTES};
+use super::limits::{DEAD_BYTES, ID_BYTES, PROPERTY_BYTES};
 use crate::entry::{Body, Message, Raw};
 
-/// The spool's form of it; a body that came compressed is beside it.
-pub(super) fn message(inbound: Inbound) -> (Message, Option<(MessageKind, Vec<u8>)>) {
+/// The spool's form of it, with a record of so many bytes at most; a body that came compressed is
+/// beside it.
+pub(super) fn message(inbound: Inbound, most: usize) -> (Message, Option<(MessageKind, Vec<u8>)>) {
     let fallback_id = inbound.record_id.or(inbound.correlation_id);
     let (body, packed) = match inbound.body {
         openwire::Body::Compressed { kind, raw } => (Body::Text(String::new()), Some((kind, raw))),
-        openwire::Body::Text(text) => (of_text(text), None),
-        openwire::Body::Bytes(bytes) => (of_bytes(bytes), None),
+        openwire::Body::Text(text) => (of_text(text, most), None),
+        openwire::Body::Bytes(bytes) => (of_bytes(bytes, most), None),
         openwire::Body::Cut(head) => (Body::TooLarge(self::head(&head)), None),
         openwire::Body::Unreadable { kind, raw } => (unreadable(kind.to_owned(), &raw), None),
     };
@@ -34,13 +35,13 @@ fn cut(id: &str) -> String {
     text::prefix(id, ID_BYTES).to_owned()
 }
 
-fn of_text(text: String) -> Body {
-    if text.len() > BODY_BYTES { Body::TooLarge(head(text.as_bytes())) } else { Body::Text(text) }
+fn of_text(text: String, most: usize) -> Body {
+    if text.len() > most { Body::TooLarge(head(text.as_bytes())) } else { Body::Text(text) }
 }
 
 /// Bytes that are no UTF-8 are kept as they are: the reader of records mends them.
-fn of_bytes(bytes: Vec<u8>) -> Body {
-    if bytes.len() > BODY_BYTES {
+fn of_bytes(bytes: Vec<u8>, most: usize) -> Body {
+    if bytes.len() > most {
         return Body::TooLarge(head(&bytes));
     }
     String::from_utf8(bytes).map_or_else(|raw| Body::NotUtf8(Raw(raw.into_bytes())), Body::Text)
@@ -52,9 +53,9 @@ fn unreadable(kind: String, raw: &[u8]) -> Body {
 
 /// Inflates at most what a record may have: a bomb costs no more than that. Also gives how many
 /// bytes came out, of which a false length or a broken end leaves fewer.
-pub(super) fn inflated(kind: MessageKind, raw: &[u8]) -> (Body, usize) {
+pub(super) fn inflated(kind: MessageKind, raw: &[u8], most: usize) -> (Body, usize) {
     // a text has four bytes of length in front, and its characters up to half as many again
-    let limit = BODY_BYTES + BODY_BYTES / 2 + 4;
+    let limit = most + most / 2 + 4;
     let mut content = Vec::new();
     let room = u64::try_from(limit + 1).unwrap_or(u64::MAX);
     let mut decoder = ZlibDecoder::new(zlib_stream(kind, raw).unwrap_or_default());
@@ -65,8 +66,8 @@ pub(super) fn inflated(kind: MessageKind, raw: &[u8]) -> (Body, usize) {
         Ok(_) => {
             content.truncate(inflated_len(kind, raw).unwrap_or(limit));
             match openwire::Body::from_content(kind, Some(&content)) {
-                openwire::Body::Text(text) => of_text(text),
-                openwire::Body::Bytes(bytes) => of_bytes(bytes),
+                openwire::Body::Text(text) => of_text(text, most),
+                openwire::Body::Bytes(bytes) => of_bytes(bytes, most),
                 _ => unreadable(kind.as_str().to_owned(), &content),
             }
         }
@@ -122,21 +123,25 @@ pub(super) fn deflated(content: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::limits::BODY_BYTES;
     use super::*;
 
     fn compressed(kind: MessageKind, raw: Vec<u8>) -> Body {
-        inflated(kind, &raw).0
+        inflated(kind, &raw, BODY_BYTES).0
     }
 
     #[test]
     fn bodies() {
         let large = vec![b' '; BODY_BYTES + 1];
         let cut = Body::TooLarge(Raw(vec![b' '; DEAD_BYTES]));
+        let of_bytes = |bytes| of_bytes(bytes, BODY_BYTES);
         assert_eq!(of_bytes(b"{}".to_vec()), Body::Text("{}".to_owned()));
         let odd = [b"{}\xff", &vec![b' '; DEAD_BYTES][..]].concat();
         assert_eq!(of_bytes(odd.clone()), Body::NotUtf8(Raw(odd)), "whole: it is to be mended");
         assert_eq!(of_bytes(large.clone()), cut);
-        assert_eq!(of_text(String::from_utf8(large).unwrap()), cut);
+        let large = String::from_utf8(large).unwrap();
+        assert_eq!(of_text(large.clone(), BODY_BYTES + 1), Body::Text(large.clone()));
+        assert_eq!(of_text(large, BODY_BYTES), cut);
     }
 
     #[test]

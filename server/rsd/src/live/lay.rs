@@ -45,6 +45,7 @@ const LIVE: &[(&str, Lay)] = &[
     limit!(connections_per_address),
     limit!(frame_before_login),
     limit!(frame),
+    limit!(record),
     limit!(sessions),
     limit!(producers),
     limit!(advisories),
@@ -99,8 +100,6 @@ pub(super) fn lay_over(rs: &mut Rs, origins: &Origins, said: &Reporting) -> Vec<
     let open = LIVE.iter().filter(|(key, _)| !origins.is_fixed(key));
     let mut laid: Vec<String> =
         open.filter(|(_, lay)| lay(rs, said)).map(|(key, _)| (*key).to_owned()).collect();
-    // a page is never longer than it may be
-    rs.reports.page_size = rs.reports.page_size.min(rs.reports.page_size_max);
     let key_of = |kind: Option<&str>| match kind {
         Some(kind) => format!("rs.latency.threshold.{}", kind.to_ascii_lowercase()),
         None => "rs.latency.percentile".to_owned(),

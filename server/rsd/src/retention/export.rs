@@ -27,7 +27,7 @@ use crate::store::{Day, ObjectKind, Store, StoreError};
 
 /// Calls, events or letters of one page.
 const PAGE: u32 = 500;
-/// Letters of one page, which have bodies of up to 1 MiB.
+/// Letters of one page, which have bodies as long as a record may be.
 const LETTERS: usize = 16;
 /// A day that gets records meanwhile is written so often in a run.
 const TRIES: u32 = 3;

@@ -4,14 +4,15 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use model::record::BODY_BYTES;
 use model::time::Millis;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::file::{MANIFEST, MANIFEST_BYTES, beside};
 
-/// Bytes of a line at most: a record has 1 MiB.
-const LINE: u64 = 2 << 20;
+/// Bytes of a line at most: somewhat more than any record may have.
+const LINE: u64 = (BODY_BYTES + (1 << 20)) as u64;
 /// How a packed file begins.
 const ZSTD: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 
@@ -156,7 +157,7 @@ fn lines<E: From<Unread>>(
         }
         let text = std::str::from_utf8(&line).map_err(|_| unfit("no UTF-8"))?;
         let Some(text) = text.strip_suffix('\n') else {
-            return Err(unfit("the line does not end, or has more than 2 MiB").into());
+            return Err(unfit("the line does not end, or has more than 5 MiB").into());
         };
         take(text)?;
     }
@@ -254,12 +255,12 @@ mod tests {
         let half = &packed[..packed.len() / 2];
         let other = text.replacen("rs-1", "rs-2", 1);
         let nobody = EVENT.replace("producer", "by") + "\n";
-        let long = "x".repeat(3 << 20) + "\n";
+        let long = "x".repeat(6 << 20) + "\n";
         for (bytes, of, rows, kind, expected) in [
             (cut, whole, 2, "events", ": its BLAKE3 is "),
             (whole, whole, 3, "events", ": 2 records, and its manifest says 3"),
             (whole, whole, 2, "dead_letters", ": dead letters are no records"),
-            (cut, cut, 2, "events", ":2: the line does not end, or has more than 2 MiB"),
+            (cut, cut, 2, "events", ":2: the line does not end, or has more than 5 MiB"),
             (long.as_bytes(), long.as_bytes(), 1, "cdr", ":1: the line does not end, or has more"),
             (half, half, 2, "events", ": "),
             (b"id,time\r\n", b"id,time\r\n", 1, "cdr", ":1: only NDJSON can be read back: "),

@@ -71,7 +71,7 @@ pub struct Letter {
     pub message_id: Option<String>,
     /// Properties as a JSON array of pairs.
     pub properties: String,
-    /// The body: whole if it holds a record (up to 1 MiB), else its first 64 KiB; empty where only
+    /// The body: whole if it holds a record, else its first 64 KiB; empty where only
     /// `bytes` was asked for.
     pub body: Vec<u8>,
     /// Bytes of it.

@@ -15,7 +15,7 @@ use super::{Store, StoreError, days_of_events, days_of_key};
 /// a call may be in progress.
 pub const LATE_MS: i64 = 86_400_000;
 
-/// Dead letters that are looked at together, of at most 1 MiB each.
+/// Dead letters that are looked at together, each as long as a record may be.
 const LETTERS: usize = 16;
 /// The same of a slice.
 pub(super) const LETTER_ROWS: i64 = 16;

@@ -111,6 +111,8 @@ pub struct Postgres {
     /// Drives the connections; away only while it is dropped.
     runtime: Option<Runtime>,
     now: Mutex<i64>,
+    /// What the server says it is.
+    server: Mutex<Option<String>>,
 }
 
 impl Postgres {
@@ -142,6 +144,7 @@ impl Postgres {
             busy: AtomicUsize::new(0),
             runtime: Some(runtime),
             now: Mutex::new(i64::try_from(now.0).unwrap_or(i64::MAX)),
+            server: Mutex::default(),
         })
     }
 
@@ -169,6 +172,9 @@ impl Postgres {
             Some(writer) => writer,
             None => {
                 let mut link = self.connect(STEP)?;
+                let version = link.once("SHOW server_version", &[])?;
+                let version = version.first().map(|row| row.try_get::<_, String>(0)).transpose()?;
+                *lock(&self.server) = version.map(|version| format!("PostgreSQL {version}"));
                 migrate::migrate(&mut link, &self.target.schema, *lock(&self.now))?;
                 let (link, second) = (self.connect_indexed()?, self.connect_indexed()?);
                 Writer::new(link, second, self.place.clone(), self.secret)
@@ -276,6 +282,10 @@ impl Store for Postgres {
 
     fn exporting(&self) -> &dyn Exporting {
         self
+    }
+
+    fn server(&self) -> Option<String> {
+        lock(&self.server).clone()
     }
 
     fn applied_seq(&self) -> Result<u64, StoreError> {

@@ -7,7 +7,7 @@ use rs::export;
 use rs::retention::Terms;
 use rs::share::{Batch, Good, Item, LetterNo, Origin, flaws};
 
-use crate::entry::{Body, Entry, Message, Transport, is_bound};
+use crate::entry::{Body, Entry, Message, TOO_LARGE, Transport, is_bound};
 use crate::store::Arrival;
 use crate::store::keeping::Judge;
 
@@ -65,7 +65,7 @@ fn read(
         Body::Text(text) => text.as_bytes(),
         Body::NotUtf8(raw) => &raw.0,
         Body::TooLarge(_) => {
-            return Err(refusal("too_large", "a record has at most 1 MiB".to_owned()));
+            return Err(refusal("too_large", TOO_LARGE.to_owned()));
         }
         Body::Unreadable { kind, .. } => {
             return Err(refusal("not_json", format!("{kind}: neither text nor bytes")));

@@ -8,6 +8,7 @@ mod aside;
 mod bin_rows;
 mod bins;
 mod books;
+mod cache;
 mod custody;
 mod detail;
 mod dims;
@@ -309,6 +310,10 @@ impl Store for Sqlite {
 
     fn exporting(&self) -> &dyn Exporting {
         self
+    }
+
+    fn server(&self) -> Option<String> {
+        Some(format!("SQLite {}", rusqlite::version()))
     }
 
     fn applied_seq(&self) -> Result<u64, StoreError> {

@@ -100,6 +100,8 @@ pub struct SqlServer {
     secret: Secret,
     /// What records that come must not tell, and the newest erasure of it.
     erased: Mutex<(Erased, i64)>,
+    /// What the server says it is.
+    server: Mutex<Option<Fit>>,
 }
 
 impl SqlServer {
@@ -123,6 +125,7 @@ impl SqlServer {
             clock,
             secret,
             erased: Mutex::default(),
+            server: Mutex::default(),
         })
     }
 
@@ -135,7 +138,7 @@ impl SqlServer {
         work: impl AsyncFnOnce(&mut Link) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let now_ms = ms(self.clock.now().wall);
-        let fresh = async |link: &mut Link| ready(link, now_ms).await;
+        let fresh = async |link: &mut Link| self.ready(link, now_ms).await;
         self.readers.with(self.runtime()?, fresh, work)
     }
 
@@ -145,10 +148,24 @@ impl SqlServer {
     ) -> Result<T, Failure> {
         let now_ms = ms(self.clock.now().wall);
         let fresh = async |link: &mut Link| {
-            ready(link, now_ms).await?;
+            self.ready(link, now_ms).await?;
             save::prepare(link).await
         };
         self.writers.with(self.runtime()?, fresh, work)
+    }
+
+    /// A server that will do, with the schema of this version; made if this login may make it.
+    async fn ready(&self, link: &mut Link, now_ms: i64) -> Result<(), Failure> {
+        let fit = Fit::check(link).await?;
+        *self.fit() = Some(fit);
+        if !migrate::is_migrated(link).await? {
+            migrate::migrate(link, now_ms).await?;
+        }
+        Ok(())
+    }
+
+    fn fit(&self) -> MutexGuard<'_, Option<Fit>> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn objects(&self) -> MutexGuard<'_, Objects> {
@@ -219,15 +236,6 @@ impl SqlServer {
     }
 }
 
-/// A server that will do, with the schema of this version; made if this login may make it.
-async fn ready(link: &mut Link, now_ms: i64) -> Result<(), Failure> {
-    Fit::check(link).await?;
-    if !migrate::is_migrated(link).await? {
-        migrate::migrate(link, now_ms).await?;
-    }
-    Ok(())
-}
-
 impl Lists for SqlServer {
     fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError> {
         Ok(self.read(async |link| dims::all(link, kind).await)?)
@@ -268,6 +276,10 @@ impl Store for SqlServer {
 
     fn exporting(&self) -> &dyn Exporting {
         self
+    }
+
+    fn server(&self) -> Option<String> {
+        self.fit().as_ref().map(|fit| format!("SQL Server {}", fit.version))
     }
 
     fn applied_seq(&self) -> Result<u64, StoreError> {

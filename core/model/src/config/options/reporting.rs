@@ -88,6 +88,8 @@ pub struct BrokerSaid {
     pub frame_before_login: Option<u64>,
     /// `frame`
     pub frame: Option<u64>,
+    /// `record`
+    pub record: Option<u64>,
     /// `sessions`
     pub sessions: Option<u32>,
     /// `producers`

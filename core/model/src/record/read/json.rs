@@ -15,7 +15,7 @@ use crate::record::refusal::Refusal;
 
 pub(super) fn parse(body: &[u8], log: &mut Log) -> Result<Value, Refusal> {
     if body.len() > BODY_BYTES {
-        return Err(log.fault("too_large", "at most 1 MiB"));
+        return Err(log.fault("too_large", "at most 4 MiB"));
     }
     // the lossy reader goes byte by byte, also where nothing is to be mended
     let text = std::str::from_utf8(body);

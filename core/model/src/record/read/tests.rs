@@ -52,7 +52,7 @@ fn bodies_that_are_no_record() {
     refused("7", "not_an_object", "");
     refused(format!("{}{}", "[".repeat(33), "]".repeat(33)), "too_deep", "");
     refused(format!("{{\"a\":{}", "[".repeat(100_000)), "too_deep", "");
-    refused(" ".repeat((1 << 20) + 1), "too_large", "");
+    refused(" ".repeat((4 << 20) + 1), "too_large", "");
     refused("{}", "missing_field", "kind");
     refused(r#"{"kind":"cdr.start"}"#, "unknown_kind", "kind");
     refused(r#"{"kind":7}"#, "bad_type", "kind");

@@ -25,7 +25,7 @@ use crate::api::answer::{self, respond};
 use crate::api::audit::{note, time};
 use crate::api::limits::{ANSWER, LETTERS_MOST, RETRY_BYTES, RETRY_GROUP, RETRY_GROUP_BYTES};
 use crate::api::{Shared, native};
-use crate::entry::{Body, Entry, Message, Raw, Transport};
+use crate::entry::{Body, Entry, Message, Raw, TOO_LARGE, Transport};
 use crate::store::custody::{Custody, Letter, LetterFilter, LetterState, Place};
 use crate::store::{Store, StoreError};
 
@@ -77,6 +77,10 @@ pub(in crate::api) async fn retry(
                 Value::String(text) => text.into_bytes(),
                 value => value.to_string().into_bytes(),
             };
+            // one that was stored whole may be tried again as it is, whatever counts now
+            if letter.body.len() > shared.parts.live.record() {
+                return Err(Refused::other(413, "too-large", TOO_LARGE));
+            }
             // before it goes where nothing calls it back
             let (object, detail) = (letter.no.to_string(), json!({"bytes": letter.body.len()}));
             note(&shared, &asker, "dead-letter.edit", &object, &detail).await?;

@@ -9,8 +9,8 @@ use rs::split::{Form, Unsplit, split};
 use serde_json::Value;
 
 use super::Dead;
-use crate::api::limits::{RECORD_BYTES, RECORD_HEAD, RECORDS};
-use crate::entry::{Body, Message, Raw, is_bound};
+use crate::api::limits::{RECORD_HEAD, RECORDS};
+use crate::entry::{Body, Message, Raw, TOO_LARGE, is_bound};
 
 /// A whole body.
 #[derive(Debug)]
@@ -19,10 +19,12 @@ pub(super) struct Judged {
     pub(super) dead: Vec<Dead>,
 }
 
-/// Splits and reads; `produces`: names of producers that the user is bound to.
+/// Splits into records of so many bytes at most and reads; `produces`: names of producers that the
+/// user is bound to.
 pub(super) fn judge(
     body: &[u8],
-    (form, produces): (Form, &[String]),
+    (form, most): (Form, usize),
+    produces: &[String],
     at: Millis,
 ) -> Result<Judged, Refused> {
     let records = split(body, form, RECORDS).map_err(|unsplit| match unsplit {
@@ -31,7 +33,7 @@ pub(super) fn judge(
     })?;
     let mut judged = Judged { messages: Vec::with_capacity(records.len()), dead: Vec::new() };
     for (index, record) in records.into_iter().enumerate() {
-        let body = kept(record);
+        let body = kept(record, most);
         let read = read(&body, produces, at);
         let queue = match &read {
             Ok(kind) => kind.stream(),
@@ -57,7 +59,7 @@ fn read(body: &Body, produces: &[String], at: Millis) -> Result<Kind, Refusal> {
         Body::Text(text) => text.as_bytes(),
         Body::NotUtf8(raw) => &raw.0,
         Body::TooLarge(_) | Body::Unreadable { .. } => {
-            let (code, text) = ("too_large", "a record has at most 1 MiB".to_owned());
+            let (code, text) = ("too_large", TOO_LARGE.to_owned());
             return Err(Refusal { code, field: String::new(), text });
         }
     };
@@ -66,8 +68,8 @@ fn read(body: &Body, produces: &[String], at: Millis) -> Result<Kind, Refusal> {
     is_bound(produces, &record).map(|()| record.kind())
 }
 
-fn kept(record: &[u8]) -> Body {
-    if record.len() > RECORD_BYTES {
+fn kept(record: &[u8], most: usize) -> Body {
+    if record.len() > most {
         return Body::TooLarge(Raw(record.get(..RECORD_HEAD).unwrap_or(record).to_vec()));
     }
     match std::str::from_utf8(record) {
@@ -90,6 +92,7 @@ mod tests {
     use super::*;
 
     const NOW: Millis = Millis(1_767_225_600_000);
+    const MOST: usize = 64 << 10;
 
     fn event(id: &str) -> String {
         format!(
@@ -108,9 +111,9 @@ mod tests {
     #[test]
     fn good_ones_and_dead_ones_keep_their_places() {
         let bad = event("b").replace("\"producer\"", "\"producers\"");
-        let large = event("c").replace("\"t\"}", &format!("\"{}\"}}", "x".repeat(RECORD_BYTES)));
+        let large = event("c").replace("\"t\"}", &format!("\"{}\"}}", "x".repeat(MOST)));
         let body = format!("[{}, {bad}, {large}, 7, {}]", event("a"), event("d"));
-        let judged = judge(body.as_bytes(), (Form::Json, &[]), NOW).unwrap();
+        let judged = judge(body.as_bytes(), (Form::Json, MOST), &[], NOW).unwrap();
         let expected = [
             (1, Some("b"), "missing_field", "producer"),
             (2, Some("c"), "too_large", ""),
@@ -127,7 +130,7 @@ mod tests {
     #[test]
     fn lines_of_any_bytes() {
         let body = [event("a").as_bytes(), b"\n\xff{}\n{\"kind\":\"cdr\",\"id\":\"x\"}\n"].concat();
-        let judged = judge(&body, (Form::Lines, &[]), NOW).unwrap();
+        let judged = judge(&body, (Form::Lines, MOST), &[], NOW).unwrap();
         let expected = [(1, None, "not_utf8", ""), (2, Some("x"), "missing_field", "schema")];
         assert_eq!(dead(&judged), expected);
         assert_eq!(judged.messages[2].queue, "ringmaster.cdr");
@@ -142,7 +145,7 @@ mod tests {
         let worse = event("c").replace("\"producer\"", "\"producers\"").into_bytes();
         let worse = [&worse[..worse.len() - 3], b"\xff\"}"].concat();
         let body = [&b"["[..], &bad, b",", &worse, b"]"].concat();
-        let judged = judge(&body, (Form::Json, &[]), NOW).unwrap();
+        let judged = judge(&body, (Form::Json, MOST), &[], NOW).unwrap();
         assert_eq!(dead(&judged), [(1, Some("c"), "missing_field", "producer")]);
         assert_eq!(judged.messages[0].body, Body::NotUtf8(Raw(bad)));
     }
@@ -150,11 +153,11 @@ mod tests {
     #[test]
     fn bodies_without_records() {
         for (body, status, code) in [("nonsense", 400, "bad-body"), ("", 400, "bad-body")] {
-            let refused = judge(body.as_bytes(), (Form::Json, &[]), NOW).unwrap_err();
+            let refused = judge(body.as_bytes(), (Form::Json, MOST), &[], NOW).unwrap_err();
             assert_eq!((refused.status, refused.code), (status, code));
         }
         let many = "1\n".repeat(RECORDS + 1);
-        let refused = judge(many.as_bytes(), (Form::Lines, &[]), NOW).unwrap_err();
+        let refused = judge(many.as_bytes(), (Form::Lines, MOST), &[], NOW).unwrap_err();
         assert_eq!((refused.status, refused.code), (413, "too-many-records"));
     }
 }

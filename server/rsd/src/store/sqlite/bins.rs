@@ -29,7 +29,7 @@ pub(super) struct Roller {
 }
 
 /// Day files that it holds open.
-const OPEN_DAYS: usize = 4;
+pub(super) const OPEN_DAYS: usize = 4;
 
 impl Roller {
     fn open(layout: Layout, now_ms: i64) -> Result<Self, StoreError> {

@@ -11,6 +11,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
 use super::aside::{Aside, of_main};
+use super::cache::Caches;
 use super::migrate::{DAY, MAIN, migrate};
 use super::uris;
 use crate::store::{Day, StoreError, secret};
@@ -28,11 +29,14 @@ pub(super) struct Layout {
     pub(super) aside: Arc<Aside>,
     /// Whether a new day has indexes of URIs.
     pub(super) uri_indexes: bool,
+    /// What of the files is kept in memory.
+    pub(super) caches: Caches,
 }
 
 impl Layout {
     pub(super) fn new(dir: PathBuf, aside: Aside) -> Self {
-        Self { dir, opening: Arc::default(), aside: Arc::new(aside), uri_indexes: false }
+        let (aside, caches) = (Arc::new(aside), Caches::default());
+        Self { dir, opening: Arc::default(), aside, uri_indexes: false, caches }
     }
 
     /// Makes the directories.
@@ -207,7 +211,7 @@ impl Layout {
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "mmap_size", 0)?;
-        db.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        db.pragma_update(None, "cache_size", -self.caches.each)?;
         // what a savepoint may have to take back, which is little
         db.pragma_update(None, "temp_store", "MEMORY")?;
         db.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
@@ -227,11 +231,6 @@ pub(super) fn write_anew(db: &Connection) -> Result<(), StoreError> {
 
 /// So long a connection waits for another.
 pub(super) const BUSY: Duration = Duration::from_secs(10);
-/// Page cache of a connection, KiB.
-const CACHE_KIB: i64 = 4096;
-/// The same of the day that the writer has opened last, which is mostly today. Keys of one minute
-/// lie in no order: its pages are met again and again.
-const HOT_CACHE_KIB: i64 = 65_536;
 /// Pages of a log before they are moved into its file, 128 MiB: a batch of 2000 records changes
 /// thousands of pages, of which the next batches change most again.
 const LOG_PAGES: i64 = 16_384;
@@ -268,10 +267,11 @@ impl Days {
             }
             let db = self.layout.open_day(day, now_ms)?;
             if self.writes {
+                let Caches { hot, each } = self.layout.caches;
                 for (other, _) in self.open.values() {
-                    other.pragma_update(None, "cache_size", -CACHE_KIB)?;
+                    other.pragma_update(None, "cache_size", -each)?;
                 }
-                db.pragma_update(None, "cache_size", -HOT_CACHE_KIB)?;
+                db.pragma_update(None, "cache_size", -hot)?;
             }
             self.open.insert(day, (db, 0));
         }

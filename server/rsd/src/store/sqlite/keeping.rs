@@ -26,12 +26,15 @@ pub(super) struct Keeper {
     now_ms: i64,
 }
 
+/// Day files that they hold open.
+pub(super) const OPEN_DAYS: usize = 1;
+
 impl Keeper {
     pub(super) fn open(layout: Layout, now_ms: i64) -> Result<Self, StoreError> {
         let main = layout.open_main(now_ms)?;
         // the directory is ours alone: whoever had a lease is gone
         main.execute("UPDATE rs_lease SET until_ms = 0", [])?;
-        Ok(Self { main, days: Days::new(layout, 1), now_ms })
+        Ok(Self { main, days: Days::new(layout, OPEN_DAYS), now_ms })
     }
 
     /// The day's file, if there is one. Who finds it damaged sets it aside ([`Sqlite::keep_day`]).

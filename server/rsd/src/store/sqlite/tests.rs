@@ -1,6 +1,7 @@
 //! The store against what the specification promises: once and only once whatever is replayed,
 //! torn or permuted; lists that keep their order; letters for what cannot be stored.
 
+mod cache;
 mod damage;
 mod erasing;
 mod going;

@@ -54,9 +54,9 @@ pub(super) struct Writer {
 pub(super) type Fault = Option<u32>;
 
 /// Day files that the writer holds open.
-const OPEN_DAYS: usize = 11;
+pub(super) const OPEN_DAYS: usize = 11;
 /// Those that it reads beside the one it writes.
-const BESIDE_DAYS: usize = 4;
+pub(super) const BESIDE_DAYS: usize = 4;
 
 impl Writer {
     /// Opens the main file, and makes the lists that come from the day files again.

@@ -123,6 +123,20 @@ fn away_at_the_start_it_takes_records_and_stores_them_when_the_database_comes() 
     server.run();
     house.until(|house| house.metric("rsQueueSize") == "0");
     assert_eq!(server.sql("SELECT count(*) FROM rs_call"), "5");
+    let version = server.sql("SHOW server_version");
+    let checks = |house: &House| {
+        let lines = house.lines.lines().into_iter();
+        let checks = lines.filter(|line| line.contains("check=database "));
+        let said =
+            checks.filter_map(|line| Some(line.split_once("outcome=")?.1.trim_end().to_owned()));
+        said.collect::<Vec<_>>()
+    };
+    let expected = [
+        "warning detail=\"it does not answer yet\"".to_owned(),
+        format!("ok detail=\"it answers now: PostgreSQL {version}\""),
+    ];
+    house.until(|house| checks(house).len() > 1);
+    assert_eq!(checks(&house), expected);
     // a start after that goes on where it was: nothing twice
     let House { rs, dir, .. } = house;
     rs.stop();
@@ -133,6 +147,7 @@ fn away_at_the_start_it_takes_records_and_stores_them_when_the_database_comes() 
     house.until(|house| house.metric("rs_apply_records_total") == "3");
     assert_eq!(house.sum("rs_apply_duplicates_total"), 0);
     assert_eq!(server.sql("SELECT count(*) FROM rs_call"), "6");
+    assert_eq!(checks(&house), [format!("ok detail=\"it answers: PostgreSQL {version}\"")]);
 }
 
 /// Nobody gets at the table of calls meanwhile, so whoever has a place keeps it.

@@ -13,7 +13,7 @@ use super::acceptance::objects;
 use super::figures_house::{
     BASE_MS, Leg, column, comes_to, record_end, record_start, send, series,
 };
-use super::house::{House, ask};
+use super::house::{House, ask, settings, start};
 
 /// The key in the view: value, origin, and whether it waits for a restart.
 fn shown(house: &House, key: &str) -> [Value; 3] {
@@ -82,6 +82,105 @@ fn limits_of_the_broker_follow_their_options() {
     let mut rest = String::new();
     first.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("receipt-id:bye"), "{rest}");
+}
+
+/// The end of a call, of somewhat more than 3000 bytes.
+fn long(session: u64) -> Value {
+    let mut record = record_end(&Leg::new(session, BASE_MS + 1000), BASE_MS + 9000);
+    record["x"] = json!("x".repeat(3000));
+    record
+}
+
+/// Sends three of them, each on a way of its own; gives back what HTTP says of its one.
+fn on_every_way(house: &mut House, first: u64) -> Value {
+    house.hand_over(&[long(first).to_string()]);
+    let mut socket = TcpStream::connect(house.rs.addresses().broker.unwrap()).unwrap();
+    let record = long(first + 1);
+    let frames = format!(
+        "CONNECT\naccept-version:1.2\nhost:rs\n\n\0\
+         SEND\ndestination:ringmaster.cdr\n\n{record}\0DISCONNECT\nreceipt:bye\n\n\0"
+    );
+    socket.write_all(frames.as_bytes()).unwrap();
+    let mut rest = String::new();
+    socket.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("receipt-id:bye"), "{rest}");
+    let json = [("Content-Type", "application/json")];
+    let body = long(first + 2).to_string();
+    let answer = house.post("/api/v1/records", &json, body.as_bytes());
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+/// Over OpenWire, STOMP and HTTP alike; what is longer is a dead letter, which cannot be mended
+/// into something that is longer, too.
+#[test]
+fn the_length_of_a_record_follows_its_option_on_every_way() {
+    let (mut house, file) = house(|_| {});
+    let letters = |house: &House| {
+        let all = house.json("/api/v1/dead-letters?state=open");
+        all["items"].as_array().unwrap().clone()
+    };
+    let limit = |house: &House| shown(house, "rs.broker_limits.record")[0].clone();
+    assert_eq!(on_every_way(&mut house, 1)["accepted"], 1);
+    house.until(|house| house.metric("rs_apply_records_total") == "3");
+    objects(&file, "{ broker-limits: { record: 2 kb } }");
+    comes_to(&house, &json!("2KiB"), limit);
+    assert_eq!(on_every_way(&mut house, 4)["dead_lettered"][0]["code"], "too_large");
+    house.until(|house| letters(house).len() == 3);
+    let all = letters(&house);
+    assert!(all.iter().all(|letter| letter["code"] == "too_large"), "{all:?}");
+    let mut ways: Vec<_> = all.iter().map(|one| one["transport"].as_str().unwrap()).collect();
+    ways.sort_unstable();
+    assert_eq!(ways, ["http", "openwire", "stomp"]);
+    let retry = format!("/api/v1/dead-letters/{}/retry", all[0]["no"]);
+    let json = [("Content-Type", "application/json")];
+    let edit = json!({ "body": long(7) }).to_string();
+    assert_eq!(house.post(&retry, &json, edit.as_bytes()).status, 413);
+    objects(&file, "{}");
+    comes_to(&house, &json!("1MiB"), limit);
+    assert_eq!(house.post(&retry, &json, edit.as_bytes()).status, 200);
+    assert_eq!(on_every_way(&mut house, 8)["accepted"], 1);
+    house.until(|house| house.metric("rs_apply_records_total") == "7");
+    assert_eq!(letters(&house).len(), 2, "one was mended");
+}
+
+/// A record longer than its frame does not come, and no page is longer than the longest: told, and
+/// with `rs.strict_limits` no start, whoever has said so.
+#[test]
+fn what_another_setting_holds_down_is_told() {
+    let (house, file) = house(|_| {});
+    let options = "{ broker-limits: { record: 3 mb, frame: 2 mb }, \
+                   cdr: { page-size: 50, page-size-max: 20 } }";
+    objects(&file, options);
+    let limited = |house: &House| {
+        let all = house.json("/api/v1/settings");
+        let items = all["items"].as_array().unwrap().iter();
+        let items = items.filter(|one| !one["limited_to"].is_null());
+        items.map(|one| (one["key"].clone(), one["limited_to"].clone())).collect::<Vec<_>>()
+    };
+    let expected = [
+        (json!("rs.broker_limits.record"), json!(2 << 20)),
+        (json!("rs.reports.page_size"), json!(20)),
+    ];
+    comes_to(&house, &expected.to_vec(), limited);
+    let told = |house: &House, text: &str| {
+        house.lines.lines().iter().any(|line| line.contains(" 31105 ") && line.contains(text))
+    };
+    house.until(|house| {
+        told(house, "limit=rs.broker_limits.record asked=3145728 given=2097152")
+            && told(house, "limit=rs.reports.page_size asked=50 given=20")
+    });
+    let health = house.get("/api/v1/health").body;
+    assert!(health.contains("rs.reports.page_size is 50, and rs.reports.page_size_max is 20"));
+    let House { rs, dir, .. } = house;
+    rs.stop();
+    assert!(!rs.wait().failed);
+    let mut settings = settings(dir.path());
+    settings.config_file = Some(file);
+    settings.rs.strict_limits = true;
+    let Err(error) = start(settings).0 else { panic!("it has started") };
+    assert_eq!(error.exit_code(), 78);
+    assert!(error.to_string().contains("rs.broker_limits.record is 3145728, and "), "{error}");
 }
 
 /// Marks that were to wait for a day are made into bins as soon as an option says so.

@@ -66,8 +66,13 @@ fn what_cannot_work_is_refused_with_its_exit_code() {
     assert_eq!(http, (8, format!("cannot listen on http {address}")));
     let broker = refused(&|settings| settings.rs.broker = address);
     assert_eq!(broker, (8, format!("cannot listen on broker {address}")));
-    let record = refused(&|settings| settings.rs.broker_limits.record = 1);
-    assert_eq!(record.0, 78, "{}", record.1);
+    let page = refused(&|settings| {
+        settings.rs.strict_limits = true;
+        settings.rs.reports.page_size = 2000;
+    });
+    let why =
+        "rs.strict_limits: rs.reports.page_size is 2000, and rs.reports.page_size_max is 1000";
+    assert_eq!(page, (78, why.to_owned()));
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
     let unusable = refused(&|settings| settings.data_dir = file.clone());

@@ -40,6 +40,10 @@ fn a_daemon_stores_and_reports_through_a_deadlock_and_a_lost_connection() {
     });
     let dir = tempfile::tempdir().unwrap();
     let house = House::in_dir(tempfile::tempdir().unwrap(), on(&endpoint, dir.path()));
+    house.until(|house| {
+        let lines = house.lines.lines();
+        lines.iter().any(|line| line.contains("it answers") && line.contains(": SQL Server 1"))
+    });
     let headers = [("Content-Type", "application/json")];
     let calls: Vec<String> = (1..=3).flat_map(|number| rm(number, number, "acme")).collect();
     let body = format!("[{}]", calls.join(","));

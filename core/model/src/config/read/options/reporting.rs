@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{DAY, Known, Named, SECOND, Set, VERBOSE, put_some};
 use crate::latency::{self, MOST_MS, PARTS};
+use crate::record::BODY_BYTES;
 use crate::schema::Field;
 use crate::tree::{Node, Value};
 
@@ -69,8 +70,9 @@ pub(super) const BUILT: &[(&str, &str, Set)] = &[
     limit!("connections", connections, count),
     limit!("connections-per-address", connections_per_address, count),
     limit!("frame-before-login", frame_before_login, bytes),
-    // a record travels in one frame
+    // a record travels in one frame; which of both counts where it cannot is told by RS
     limit!("frame", frame, |f| size(f, MIB, GIB)),
+    limit!("record", record, |f| size(f, KIB, BODY_BYTES as u64)),
     limit!("sessions", sessions, count),
     limit!("producers", producers, count),
     limit!("advisories", advisories, count),
