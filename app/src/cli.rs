@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use rs::{FromRs, Rs, RsCommand, RsErase, RsImport, RsToken, RsUser};
+pub(crate) use rs::{FromRs, Rs, RsCommand, RsErase, RsImport, RsSqlViews, RsToken, RsUser};
 pub(crate) use server::{
     Apply, Clients, Delete, Diff, Export, FromServer, Get, History, Import, Rollback, Shape, Token,
     TokenCommand, TokenCreate, Watch,

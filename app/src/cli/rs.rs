@@ -22,6 +22,8 @@ pub(crate) enum RsCommand {
     Erase(RsErase),
     /// Reads files of rs.export.before_purge back, in NDJSON; what is there changes nothing
     Import(RsImport),
+    /// A script of SQL: the views of calls over several days of SQLite's files, with names
+    SqlViews(RsSqlViews),
     /// A new token, into a file of its own, and on stdout its line for rs.auth.tokens_file
     Token(RsToken),
     /// A line for rs.auth.users_file; the password is the first line of stdin
@@ -38,6 +40,19 @@ pub(crate) struct RsImport {
     pub(crate) older: bool,
     #[command(flatten)]
     pub(crate) from: FromRs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RsSqlViews {
+    /// Boot settings, for the place of the files
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// First day (yyyymmdd, UTC); without --from and --to the newest ten
+    #[arg(long, value_name = "DAY")]
+    pub(crate) from: Option<u32>,
+    /// Last day
+    #[arg(long, value_name = "DAY")]
+    pub(crate) to: Option<u32>,
 }
 
 #[derive(Debug, Args)]

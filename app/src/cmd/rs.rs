@@ -2,6 +2,7 @@
 
 mod erase;
 mod import;
+mod sql_views;
 mod token;
 mod user;
 
@@ -18,6 +19,7 @@ pub(crate) fn run(args: &cli::Rs) -> Result<(), Failure> {
     match &args.command {
         Some(RsCommand::Erase(args)) => erase::run(args),
         Some(RsCommand::Import(args)) => import::run(args),
+        Some(RsCommand::SqlViews(args)) => sql_views::run(args),
         Some(RsCommand::Token(args)) => token::run(args),
         Some(RsCommand::User(args)) => user::run(args),
         None => serve(&args.daemon),

@@ -80,6 +80,7 @@ mod scenarios_strangers;
 mod settings;
 mod sipsak;
 mod sizes;
+mod sql_views;
 mod stop;
 mod tls;
 mod secure;

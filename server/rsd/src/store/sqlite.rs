@@ -33,6 +33,7 @@ mod save;
 #[cfg(test)]
 mod tests;
 mod uris;
+mod views;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +45,8 @@ use model::time::Millis;
 use rs::integrity::Told;
 use rs::report::Call;
 use rs::{Day, Filter, Key};
+
+pub use self::views::sql_views;
 
 use self::aside::Aside;
 use self::bins::Roller;

@@ -2,20 +2,20 @@
 //! in all databases (spec rs.md §3.1). What is shown of SQL Server is the text of its steps only.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use rsd::store::sqlite::Sqlite;
+use rsd::store::Arrival;
+use rsd::store::sqlite::{Sqlite, sql_views};
 use rsd::store::sqlserver::batches;
 use rsd::store::words::words;
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
+use serde_json::Value;
 
 use super::{NOW, Store, made, postgres};
 use crate::postgres::Server;
 
 /// Columns of views in their order.
 type Views = BTreeMap<String, Vec<String>>;
-
-/// Names of objects are in the main file only, and so a day's file shows their ids alone.
-const NOT_BY_DAY: [&str; 4] = ["day", "component", "tenant", "profile"];
 
 fn of_postgres(server: &Server) -> Views {
     let sql = "SELECT table_name || ' ' || column_name FROM information_schema.columns
@@ -28,16 +28,18 @@ fn of_postgres(server: &Server) -> Views {
     views
 }
 
-fn of_file(db: &Connection) -> Views {
-    let sql = "SELECT m.name, c.name FROM sqlite_schema m, pragma_table_info(m.name) c
-        WHERE m.type = 'view' AND m.name LIKE 'v\\_%' ESCAPE '\\' ORDER BY m.name, c.cid";
-    let mut views = Views::new();
-    let mut columns = db.prepare(sql).unwrap();
-    let columns = columns.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-    for (view, column) in columns.map(Result::<(String, String), _>::unwrap) {
-        views.entry(view).or_default().push(column);
-    }
-    views
+/// As a reader has them: its own before those of the main file.
+fn of_files(reader: &Connection) -> Views {
+    let names = "SELECT name FROM temp.sqlite_schema WHERE type = 'view'
+        UNION SELECT name FROM main.sqlite_schema
+        WHERE type = 'view' AND name LIKE 'v\\_%' ESCAPE '\\'";
+    let mut names = reader.prepare(names).unwrap();
+    let names = names.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let columns = |view: &str| {
+        let all = reader.prepare(&format!("SELECT * FROM {view}")).unwrap();
+        all.column_names().map(ToOwned::to_owned).collect()
+    };
+    names.map(Result::unwrap).map(|view| (view.clone(), columns(&view))).collect()
 }
 
 /// What the steps of SQL Server leave: of each view the last that they make, none after its DROP.
@@ -82,17 +84,118 @@ fn the_views_have_the_same_columns_in_all_dialects() {
     let dir = tempfile::tempdir().unwrap();
     let store = Sqlite::new(dir.path().to_owned(), NOW);
     store.apply(&made::arrivals(&[made::rm(9, 5).start()], 1, 1), NOW).unwrap();
-    let mut of_files = of_file(&Connection::open(dir.path().join("rs.db")).unwrap());
-    let day = of_file(&Connection::open(dir.path().join("days/20261122.db")).unwrap());
-    let by_day: BTreeSet<_> = day.keys().cloned().collect();
-    of_files.extend(day);
-    let mut expected = of_postgres;
-    for (view, columns) in &mut expected {
-        if by_day.contains(view) {
-            columns.retain(|column| !NOT_BY_DAY.contains(&&**column));
+    assert_eq!(of_files(&reader(dir.path())), of_postgres);
+}
+
+/// A foreign program: it opens the main file, reads only, and runs the script.
+fn reader(dir: &Path) -> Connection {
+    let script = sql_views(dir, None, None).unwrap();
+    let only = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let reader = Connection::open_with_flags(dir.join("rs.db"), only).unwrap();
+    reader.execute_batch(&script).unwrap();
+    reader
+}
+
+/// What hangs on calls of two days: all of it goes into the views.
+fn story() -> Vec<Arrival> {
+    let told = |time: u64, fields: Value| {
+        let mut record = serde_json::json!({
+            "schema": 1, "kind": "var", "id": format!("mcp-1:B1/var/0.{time}"),
+            "time": made::at(time), "producer": {"name": "mcp-1"}, "session_id": "B1",
+            "component": {"name": "mcp-1", "type": "MCP"},
+        });
+        record.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        made::Made::of(&record)
+    };
+    let mut all = made::midnight();
+    all.extend([
+        told(86_412, serde_json::json!({"verb": "action_start", "action": "pin"})),
+        told(86_413, serde_json::json!({"verb": "action_start", "action": "ask", "parent": "pin"})),
+        told(
+            86_414,
+            serde_json::json!({"verb": "action_end", "action": "ask", "result": "FAILED",
+            "reason": "two tries"}),
+        ),
+        made::rm(9, 40).dn("49").start(),
+    ]);
+    made::arrivals(&all, 1, 8)
+}
+
+/// Rows as JSON, of the types that the columns have at PostgreSQL.
+fn rows_of_postgres(server: &Server, view: &str, columns: &[(String, String)]) -> Vec<Value> {
+    let columns = columns.iter().map(|(name, kind)| match &**kind {
+        "timestamp with time zone" => {
+            format!("to_char({name} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')")
         }
+        "uuid" => format!("upper(replace({name}::text, '-', ''))"),
+        "boolean" => format!("{name}::int"),
+        _ => name.clone(),
+    });
+    let columns = columns.collect::<Vec<_>>().join(", ");
+    let lines = server.sql(&format!("SELECT jsonb_build_array({columns}) FROM {view}"));
+    sorted(lines.lines().map(ToOwned::to_owned))
+}
+
+fn rows_of_files(reader: &Connection, view: &str, columns: &[(String, String)]) -> Vec<Value> {
+    let columns = columns.iter().map(|(name, kind)| match &**kind {
+        "uuid" => format!("CASE WHEN {name} IS NOT NULL THEN hex({name}) END"),
+        "jsonb" => format!("json({name})"),
+        _ => name.clone(),
+    });
+    let columns = columns.collect::<Vec<_>>().join(", ");
+    let mut rows = reader.prepare(&format!("SELECT json_array({columns}) FROM {view}")).unwrap();
+    let rows = rows.query_map([], |row| row.get(0)).unwrap();
+    sorted(rows.map(Result::unwrap))
+}
+
+fn sorted(lines: impl Iterator<Item = String>) -> Vec<Value> {
+    let mut rows: Vec<Value> = lines.map(|line| serde_json::from_str(&line).unwrap()).collect();
+    rows.sort_by_key(Value::to_string);
+    rows
+}
+
+#[test]
+fn the_script_of_the_files_shows_the_rows_of_the_servers() {
+    let story = story();
+    let server = Server::start();
+    postgres(&server.url(), "public").apply(&story, NOW).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let store = Sqlite::new(dir.path().to_owned(), NOW);
+    store.apply(&story, NOW).unwrap();
+    let reader = reader(dir.path());
+    let mut days = BTreeSet::new();
+    for view in ["v_calls", "v_call_tenants", "v_events", "v_var_calls", "v_var_actions"] {
+        let sql = format!(
+            "SELECT column_name || ' ' || data_type FROM information_schema.columns
+             WHERE table_name = '{view}' ORDER BY ordinal_position"
+        );
+        let columns: Vec<(String, String)> = server
+            .sql(&sql)
+            .lines()
+            .map(|line| line.split_once(' ').unwrap())
+            .map(|(name, kind)| (name.to_owned(), kind.to_owned()))
+            .collect();
+        let of_files = rows_of_files(&reader, view, &columns);
+        assert!(!of_files.is_empty(), "{view}");
+        assert_eq!(of_files, rows_of_postgres(&server, view, &columns), "{view}");
+        days.extend(of_files.iter().map(|row| row[0].clone().as_u64()));
     }
-    assert_eq!(of_files, expected);
+    assert_eq!(days, BTreeSet::from([Some(20_261_122), Some(20_261_123)]));
+    let named = "SELECT group_concat(DISTINCT tenant || '/' || profile || '/' || component)
+        FROM v_calls WHERE dn IS NULL AND profile = 'beta-main' AND component_type = 'RM'";
+    let named: String = reader.query_row(named, [], |row| row.get(0)).unwrap();
+    assert_eq!(named, "beta/beta-main/rm-1");
+    // an index of the day's file answers for a GUID
+    let plan = "EXPLAIN QUERY PLAN SELECT tenant FROM v_calls WHERE guid = '?'";
+    let mut plan = reader.prepare(plan).unwrap();
+    let plan = plan.query_map([], |row| row.get::<_, String>(3)).unwrap();
+    let plan: Vec<String> = plan.map(Result::unwrap).collect();
+    let found = plan.iter().filter(|step| step.contains("INDEX rs_call_guid"));
+    assert_eq!(found.count(), 2, "{plan:?}");
+    // the server goes on beside it
+    store.apply(&made::arrivals(&[made::rm(9, 40).dn("49").end(50)], 90, 1), NOW).unwrap();
+    let ended = "SELECT count(*) FROM v_calls WHERE dn = '49' AND ended_at IS NOT NULL";
+    assert_eq!(reader.query_row(ended, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
 }
 
 #[test]
@@ -129,15 +232,6 @@ fn the_views_show_the_same_times_and_words() {
     assert_eq!(of_server.trim().lines().collect::<Vec<_>>(), rows);
     assert_eq!(rows.len(), 2, "{rows:?}");
     assert!(rows[0].contains("|RM|") && rows[0].contains("Z|2026-11-22T"), "{rows:?}");
-
-    // names are in the main file, as the page says
-    let main = Connection::open(dir.path().join("rs.db")).unwrap();
-    main.execute("ATTACH ?1 AS one", [dir.path().join("days/20261122.db").to_str().unwrap()])
-        .unwrap();
-    let named = "SELECT count(DISTINCT n.name) FROM one.v_calls c
-        JOIN rs_dim_component n ON n.id = c.component_id";
-    assert_eq!(main.query_row(named, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
-    drop(main);
 
     let mut expected: Vec<_> =
         words().into_iter().map(|(kind, number, word)| format!("{kind}|{number}|{word}")).collect();
