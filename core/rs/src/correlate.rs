@@ -65,8 +65,8 @@ pub struct Lender {
 
 impl Lender {
     /// The one that lends, of all RM calls of a GUID.
-    pub fn pick(lenders: impl IntoIterator<Item = Self>) -> Option<Self> {
-        lenders.into_iter().min_by_key(|lender| (lender.started_ms, lender.leg))
+    pub fn pick<L: std::borrow::Borrow<Self>>(lenders: impl IntoIterator<Item = L>) -> Option<L> {
+        lenders.into_iter().min_by_key(|lender| (lender.borrow().started_ms, lender.borrow().leg))
     }
 }
 

@@ -166,7 +166,8 @@ impl<'b> Share<'b> {
             Stage::Begin => Some(self.first_wants()),
             Stage::Count => Some(self.new_legs()),
             Stage::Gather => self.gather(objects).or_else(|| {
-                self.calls.lend();
+                let changed = self.sessions.changed(self.calls.sessions(), objects);
+                self.calls.lend(&changed, objects);
                 self.stage = Stage::Name;
                 self.wants(objects)
             }),
@@ -226,10 +227,9 @@ impl<'b> Share<'b> {
                 }
                 self.letters.found(std::mem::take(&mut found.letters));
                 self.sessions.found(&mut found);
-                found
-                    .call_days
-                    .into_iter()
-                    .for_each(|(guid, day)| self.calls.lending.know(guid, [day]));
+                for (guid, day) in std::mem::take(&mut found.call_days) {
+                    self.calls.lending.know(guid, [day]);
+                }
                 self.calls.have_ports(found.ports);
                 let changing = self.sessions.changing(objects);
                 self.calls.found_more(found.calls, &changing, self.only, objects);
@@ -257,14 +257,16 @@ impl<'b> Share<'b> {
     /// What hangs together with the calls that change, and was not asked for yet. Each answer may
     /// make more calls change; since nothing is asked for twice, it comes to an end.
     fn gather(&mut self, objects: &Objects) -> Option<Wants> {
-        let guids = self.calls.guids(self.only);
-        let apart = self.calls.apart();
+        self.calls.make_rows();
         self.sessions.touch(self.calls.told());
         let mentions = self.sessions.components(self.calls.sessions(), objects);
         if !mentions.is_empty() {
             return Some(Wants { mentions, ..Wants::default() });
         }
-        let sessions = self.sessions.wants(self.calls.sessions(), objects);
+        let changed = self.sessions.changed(self.calls.sessions(), objects);
+        let guids = self.calls.guids(&changed, self.only, objects);
+        let apart = self.calls.apart(&changed, objects);
+        let sessions = sessions::around(changed);
         let bodies = &self.letters.bodies() - &self.asked.bodies;
         let wants = Wants {
             guids: &guids - &self.asked.guids,

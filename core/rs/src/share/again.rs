@@ -41,7 +41,7 @@ impl Share<'_> {
                 self.sessions.touch_call(day, fact);
                 if let Some(guid) = fact.values.guid.clone() {
                     match fact.component_type == ComponentType::Rm.number() {
-                        true => self.calls.lending.change(guid),
+                        true => self.calls.lending.change((day, guid)),
                         false => self.calls.lending.borrow_again((day, guid)),
                     }
                 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::record::ComponentType;
 
 use super::changes::{CallLine, DayKey, SessionKey, StoredCall, TenantLine};
-use super::lending::Lending;
+use super::lending::{Lenders, Lending};
 use super::objects::{Mention, ObjectKind, Objects};
 use super::sessions::{self, Session};
 use crate::correlate::Lender;
@@ -82,7 +82,8 @@ impl Calls {
             touched.trace.clone_from(&call.trace);
         }
         if change.lends {
-            call.values.guid.clone().into_iter().for_each(|guid| self.lending.change(guid));
+            let guid = call.values.guid.clone();
+            guid.into_iter().for_each(|guid| self.lending.change((at.0, guid)));
         }
         Ok(())
     }
@@ -109,33 +110,55 @@ impl Calls {
         Ok(fact.and_then(Result::ok).unwrap_or_default())
     }
 
-    /// GUIDs whose calls are to be read: they borrow and lend, and legs of RM are one session;
-    /// `only`: those that borrow are made again on that day alone.
-    pub(super) fn guids(&mut self, only: Option<Day>) -> BTreeSet<DayGuid> {
+    /// The calls that a fact was told of have rows now.
+    pub(super) fn make_rows(&mut self) {
         for (at, touched) in &self.touched {
             self.rows.entry(*at).or_insert_with(|| touched.state.row(None));
         }
+    }
+
+    /// GUIDs whose calls are to be read: they borrow and lend, and legs of RM are one session;
+    /// `changed`: sessions of which something changes; `only`: those that borrow are made again on
+    /// that day alone.
+    pub(super) fn guids(
+        &self,
+        changed: &BTreeSet<SessionKey>,
+        only: Option<Day>,
+        objects: &Objects,
+    ) -> BTreeSet<DayGuid> {
         let rows = self.rows.iter().map(|(at, row)| (at.0, row));
-        let here = rows.chain(self.borrowing());
+        let here = rows.chain(self.borrowing(changed, objects));
         let here = here.filter_map(|(day, row)| Some((day, row.guid.clone()?)));
-        let of = |guid: &String| {
-            self.lending.lenders(guid).into_iter().map(|day| (day, guid.clone())).collect()
-        };
-        let lenders = self.borrowing().filter_map(|(_, row)| row.guid.as_ref());
-        let lenders = lenders.flat_map(|guid| -> Vec<DayGuid> { of(guid) });
+        let lenders = self.borrowing(changed, objects).flat_map(|(day, row)| {
+            let guid = row.guid.as_deref();
+            let days = guid.map(|guid| self.lending.lenders((day, guid))).unwrap_or_default();
+            days.into_iter().filter_map(move |day| Some((day, guid?.to_owned())))
+        });
         here.chain(lenders).chain(self.lending.borrowers(only)).collect()
     }
 
     /// GUIDs of which is to be asked where their calls lie.
-    pub(super) fn apart(&self) -> BTreeSet<String> {
-        self.lending.unknown(self.borrowing().filter_map(|(_, row)| row.guid.as_ref()))
+    pub(super) fn apart(
+        &self,
+        changed: &BTreeSet<SessionKey>,
+        objects: &Objects,
+    ) -> BTreeSet<String> {
+        let borrowing = self.borrowing(changed, objects);
+        self.lending.unknown(borrowing.filter_map(|(_, row)| row.guid.as_ref()))
     }
 
-    /// The calls that may borrow, with their days.
-    fn borrowing(&self) -> impl Iterator<Item = (Day, &CallRow)> {
-        let beside = self.idle.iter().map(|(at, (_, row))| (at.0, row));
-        let rows = self.rows.iter().map(|(at, row)| (at.0, row));
-        rows.chain(beside).filter(|(_, row)| !is_rm(row))
+    /// The calls that may borrow, with their days: those that change, and those that something of
+    /// a changing session may hang on. What the others borrow nobody asks, or each of them would
+    /// bring those of the days beside.
+    fn borrowing(
+        &self,
+        changed: &BTreeSet<SessionKey>,
+        objects: &Objects,
+    ) -> impl Iterator<Item = (Day, &CallRow)> {
+        let idle = self.idle.iter().map(|(at, (_, row))| (at, row));
+        let beside = idle.filter(move |(at, row)| is_meant(changed, **at, row, objects));
+        let rows = self.rows.iter().chain(beside).map(|(at, row)| (at.0, row));
+        rows.filter(|(_, row)| !is_rm(row))
     }
 
     /// These sessions have events of ports.
@@ -155,7 +178,7 @@ impl Calls {
         self.rows.iter().filter_map(move |(at, row)| {
             let touched = self.touched.get(at)?;
             let guid = row.guid.as_ref().filter(|_| !is_rm(row));
-            let of = |all: &BTreeMap<String, Lender>| Some(all.get(guid?)?.clone());
+            let of = |all: &Lenders| all.of(guid?, at.0).cloned();
             let what = |lender: Option<Lender>| lender.map(|it| (it.tenant, it.profile));
             let unknown = guid.is_some_and(|guid| self.lending.is_of_another(guid));
             Some(Turn {
@@ -230,11 +253,11 @@ impl Calls {
                 self.idle.insert(at, (touched, row));
             }
         }
-        let borrows =
-            |row: &CallRow| row.guid.as_ref().is_some_and(|guid| self.lending.has_changed(guid));
         let changes = |at: &DayKey, row: &CallRow| {
+            let guid = row.guid.as_ref();
+            let borrows = || guid.is_some_and(|guid| self.lending.has_changed(guid, at.0));
             let here = only.is_none_or(|day| day == at.0);
-            here && !is_rm(row) && (is_meant(changing, *at, row, objects) || borrows(row))
+            here && !is_rm(row) && (is_meant(changing, *at, row, objects) || borrows())
         };
         let idle = std::mem::take(&mut self.idle);
         for (at, (mut touched, row)) in idle {
@@ -249,38 +272,39 @@ impl Calls {
     }
 
     /// All calls that lend have been found: the rows of those that borrow are made, also of those
-    /// that do not change, since what hangs on them may borrow from them.
-    pub(super) fn lend(&mut self) {
+    /// that do not change and something of these sessions hangs on, which may borrow from them.
+    pub(super) fn lend(&mut self, changed: &BTreeSet<SessionKey>, objects: &Objects) {
         let lenders = self.lenders(false);
-        let lender = |row: &CallRow| lenders.get(row.guid.as_ref()?);
+        let lender = |at: &DayKey, row: &CallRow| lenders.of(row.guid.as_deref()?, at.0);
         for (at, row) in self.rows.iter_mut().filter(|(_, row)| !is_rm(row)) {
-            let lender = lender(row);
+            let lender = lender(at, row);
             if let Some(touched) = self.touched.get_mut(at).filter(|_| lender.is_some()) {
                 let lent = touched.state.row(lender);
                 touched.plain = Some(Box::new(std::mem::replace(row, lent)));
             }
         }
-        for (touched, row) in self.idle.values_mut().filter(|(_, row)| !is_rm(row)) {
-            if let Some(lender) = lender(row) {
+        for (at, (touched, row)) in self.idle.iter_mut().filter(|(_, (_, row))| !is_rm(row)) {
+            if let Some(lender) = lender(at, row)
+                && is_meant(changed, *at, row, objects)
+            {
                 *row = touched.state.row(Some(lender));
             }
         }
     }
 
     /// Who lends to the calls of each GUID, or who did before.
-    fn lenders(&self, before: bool) -> BTreeMap<String, Lender> {
-        let mut lenders: BTreeMap<String, Vec<Lender>> = BTreeMap::new();
+    fn lenders(&self, before: bool) -> Lenders {
+        let mut lenders = Lenders::default();
         let idle = self.idle.values().map(|(touched, row)| (touched, row, false));
         let rows = self.rows.iter();
         let changing = rows.filter_map(|(at, row)| Some((self.touched.get(at)?, row, before)));
         for (touched, row, before) in idle.chain(changing) {
             let lender = if before { touched.lent.clone() } else { touched.state.lender() };
             if let (Some(guid), Some(lender)) = (&row.guid, lender) {
-                lenders.entry(guid.clone()).or_default().push(lender);
+                lenders.put(guid, lender);
             }
         }
-        let picked = lenders.into_iter();
-        picked.filter_map(|(guid, lenders)| Some((guid, Lender::pick(lenders)?))).collect()
+        lenders
     }
 
     /// Names in the rows whose ids are not known; what hangs on a call may show its own.

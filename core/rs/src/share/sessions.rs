@@ -146,20 +146,6 @@ impl Sessions {
         all
     }
 
-    /// The sessions to be read: those that change, and those of the calls that do, with the days
-    /// around.
-    pub(super) fn wants(
-        &self,
-        calls: impl Iterator<Item = Session>,
-        objects: &Objects,
-    ) -> BTreeSet<SessionKey> {
-        let all = self.changed(calls, objects);
-        let days = |(day, component, name): SessionKey| {
-            key::around(day).into_iter().map(move |day| (day, component, name.clone()))
-        };
-        all.into_iter().flat_map(days).collect()
-    }
-
     pub(super) fn found(&mut self, found: &mut Found) {
         for (session, report) in std::mem::take(&mut found.reports) {
             let at = (session.0, report.id_key);
@@ -343,6 +329,14 @@ fn of_sessions<'r>(
         }
     }
     calls
+}
+
+/// The sessions to be read: those that change and those of the calls that do, with the days around.
+pub(super) fn around(changed: BTreeSet<SessionKey>) -> BTreeSet<SessionKey> {
+    let days = |(day, component, name): SessionKey| {
+        key::around(day).into_iter().map(move |day| (day, component, name.clone()))
+    };
+    changed.into_iter().flat_map(days).collect()
 }
 
 /// The names that facts may mean a call with.

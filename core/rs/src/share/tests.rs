@@ -1,6 +1,7 @@
 //! Shares against tables in memory: whatever the order, the repetitions and the split into
 //! batches, the tables are the same, byte for byte.
 
+mod again;
 mod midnight;
 mod night;
 mod rolled;

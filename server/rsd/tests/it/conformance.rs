@@ -149,6 +149,7 @@ fn files_keep_what_they_are_told_to_keep() {
     };
     midnight::in_any_order(&files);
     midnight::of_one_leg(&files);
+    midnight::of_one_name(&files);
 }
 
 /// `database` opens the one of a story.
@@ -172,6 +173,7 @@ pub(crate) fn run(database: &dyn Fn(&str) -> Box<dyn Store>) {
     }
     midnight::in_any_order(database);
     midnight::of_one_leg(database);
+    midnight::of_one_name(database);
 }
 
 #[test]

@@ -91,6 +91,55 @@ pub(super) fn of_one_leg(database: &dyn Fn(&str) -> Box<dyn Store>) {
     }
 }
 
+/// The GUID of all sessions of a producer, used on forty days: calls of media servers borrow from
+/// legs of the same day and the days beside, the earliest one first, and stand alone else.
+pub(super) fn of_one_name(database: &dyn Fn(&str) -> Box<dyn Store>) {
+    const DAYS: u64 = 40;
+    const DAY: u64 = 86_400;
+    let leg = |day: u64, leg: u32, dbid: u32| {
+        let leg = rm(day + 10, day * DAY).told("1").leg(leg, day * DAY + 3600 - u64::from(leg));
+        leg.tenant(&format!("t{dbid}"), Some(dbid)).end(day * DAY + 3700)
+    };
+    let mut forward: Vec<Made> = Vec::new();
+    for day in 0..DAYS {
+        forward.push(mcp(&format!("S{day:02}"), day * DAY + 3610).told("1").end(day * DAY + 3650));
+        forward.extend(match day {
+            5 => vec![leg(5, 1, 105), leg(5, 2, 205)],
+            6 => vec![leg(6, 1, 106)],
+            20 => vec![leg(20, 1, 120)],
+            _ => Vec::new(),
+        });
+    }
+    let lent = |day: u64| match day {
+        4..=6 => Some(205),
+        7 => Some(106),
+        19..=21 => Some(120),
+        _ => None,
+    };
+    let backward: Vec<Made> = forward.iter().rev().cloned().collect();
+    let now = at(DAYS * DAY);
+    for (name, story) in [("forward", &forward), ("backward", &backward)] {
+        for records in [6, 100] {
+            let store = database(&format!("one_name_{name}_{records}"));
+            let mut frames = arrivals(story, 1, 1);
+            frames.iter_mut().for_each(|it| it.entry.as_mut().unwrap().received = now.0);
+            for batch in split(frames, records) {
+                assert_eq!(store.apply(&batch, now).unwrap().dead, 0);
+            }
+            let found = store.call(&CallName::Guid(CallGuid::new("1")), false).unwrap();
+            let media = found.iter().filter(|leg| leg.call.leg.is_none());
+            let told: Vec<Option<u32>> =
+                media.map(|leg| leg.call.tenants.last().map(|tenant| tenant.id)).collect();
+            assert_eq!(told, (0..DAYS).map(lent).collect::<Vec<_>>(), "{name} {records}");
+            // a list has the sessions of legs, and calls that no leg is near
+            let items = store.list(&Filter::default(), Unit::Guid, None, 100, now).unwrap();
+            let days = [4, 7, 19, 21];
+            assert_eq!(items.len() as u64, DAYS - days.len() as u64, "{name} {records}");
+            assert_eq!(items.iter().filter(|item| item.legs[0].leg.is_some()).count(), 3);
+        }
+    }
+}
+
 /// Lists and calls, without what depends on the order by decision: the books count what comes
 /// again, and an object is what was told of it last (ADR 54).
 fn of_calls(store: &dyn Store) -> Vec<String> {

@@ -89,8 +89,8 @@ fn leg(n: u64, phase: &str, epoch: u64, time: u64, more: Value) -> Message {
 
 /// All of the other story; a call that another node has adopted, one that was over and is heard of
 /// again, a media server's that borrows from the first; ports and response times that producers
-/// measured, one in a record that its message names; figures of one id with two contents, also in
-/// other bins.
+/// measured, one in a record that its message names; a GUID that is used again days after; figures
+/// of one id with two contents, also in other bins.
 fn rich_story() -> Vec<Message> {
     let mut story = whole_story();
     let owners = json!([{"component": {"name": "rm-1"}, "from": at(100)},
@@ -127,6 +127,7 @@ fn rich_story() -> Vec<Message> {
         counted(4),
         counted(5),
     ]);
+    story.extend(again::few());
     // which content holds an id depends on the hash: each of the two does once at least
     story.extend((0..4).flat_map(|n| {
         let from = json!({"bin_start": at(1500 + 600 * n)});
