@@ -76,7 +76,7 @@ impl Rs {
         let RsParts { mut settings, fixed, log, clock } = parts;
         let (log, started) = (log.for_node(&settings.rs.name, None), clock.now().wall);
         let source = parts::source(&settings, fixed, (&log, clock))?;
-        let live = Live::begin(&mut settings, source.snapshot().as_deref());
+        let live = Live::begin(&mut settings, source.snapshot().as_deref())?;
         let mut base = Base::lay(&settings, &live.rs(), &log, clock)?;
         let known = Arc::new(Known::of(&source, started));
         let (durable, bell, counters) = <(Durable, Arc<Bell>, Arc<Counters>)>::default();

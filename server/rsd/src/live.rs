@@ -2,6 +2,7 @@
 //! needs one asks here each time. Without an option the boot setting holds again.
 
 mod lay;
+mod under;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use telemetry::Log;
 use telemetry::log::Verbosity;
 use telemetry::log_id::Level;
 
+use crate::error::StartError;
 use crate::ingest::{Gate, LimitsInForce};
 use crate::machine::{Beyond, Clamped};
 use crate::retention::{Desk, annexes};
@@ -74,15 +76,22 @@ impl Live {
 
     /// The same of a start, with the configuration that is known then: options that count at a
     /// start only are laid over settings of which nobody has said anything.
-    pub(crate) fn begin(boot: &mut BootSettings, first: Option<&Snapshot>) -> Arc<Self> {
+    ///
+    /// # Errors
+    /// They say what cannot be.
+    pub(crate) fn begin(
+        boot: &mut BootSettings,
+        first: Option<&Snapshot>,
+    ) -> Result<Arc<Self>, StartError> {
         let said = first.map(|first| options(first, &boot.rs.application).reporting);
         let said = said.unwrap_or_default();
-        let begun = lay::lay_under(&mut boot.rs, &boot.origins, &said);
+        let begun = under::lay(&mut boot.rs, &boot.origins, &said.at_start);
+        let begun = begun.map_err(StartError::Settings)?;
         let mut rs = boot.rs.clone();
         let laid = lay::lay_over(&mut rs, &boot.origins, &said);
         let own = Self::of(boot.clone(), begun);
         own.set(InForce { rs: Arc::new(rs), laid, ..InForce::default() });
-        Arc::new(own)
+        Ok(Arc::new(own))
     }
 
     fn now(&self) -> Arc<InForce> {
@@ -233,13 +242,12 @@ impl Application {
         let mut laid = lay::lay_over(&mut rs, &self.boot.origins, &options.reporting);
         laid.extend(verbose.map(|_| LOG_LEVEL.to_owned()));
         self.clamp(&rs);
-        let waiting = self.wait(&options);
+        let (waiting, keys) = self.wait(&options).into_iter().unzip();
         let Acted { live, limits, desk, .. } = &self.acted;
         limits.set(settings::limits(&rs.broker_limits, &self.clamped));
         desk.set(rs.retention.clone());
         desk.annex(annexes(snapshot));
         let beyond = self.clamped.beyond.clone();
-        let keys = if waiting.is_empty() { Vec::new() } else { vec![lay::AT_START_KEY] };
         let level = verbose.map(|_| self.log.levels().0.map_or("off", Level::word));
         live.set(InForce { rs: Arc::new(rs), laid, waiting: keys, beyond, level });
         Taken { changes: changes(&before, &self.in_force()), waiting }
@@ -288,18 +296,17 @@ impl Application {
         }
     }
 
-    /// What is said now and would count from the next start on; told when it changes.
-    fn wait(&mut self, options: &Options) -> Vec<String> {
+    /// What is said now and would count from the next start on, with its settings; told when it
+    /// changes.
+    fn wait(&mut self, options: &Options) -> Vec<(String, &'static str)> {
         let begun = Options { reporting: self.begun.clone(), ..Options::default() };
-        let waiting = begun.restart_required(options).into_iter();
-        // the file or the environment have said it, and go on to do so
-        let waiting = waiting.filter(|_| lay::is_unsaid(&self.boot.origins, lay::AT_START_KEY));
-        let waiting: Vec<String> = waiting.map(str::to_owned).collect();
+        let all = under::heeded(&self.boot.origins, begun.restart_required(options));
+        let waiting: Vec<String> = all.iter().map(|(option, _)| (*option).to_owned()).collect();
         if !waiting.is_empty() && waiting != self.waiting {
             self.log.emit(31211, None, &[("options", &waiting.join(", "))]);
         }
-        self.waiting.clone_from(&waiting);
-        waiting
+        self.waiting = waiting;
+        all.into_iter().map(|(option, key)| (option.to_owned(), key)).collect()
     }
 }
 

@@ -4,10 +4,12 @@
 //! fields. Only options that this version acts on are here.
 
 mod reporting;
+mod starting;
 
 use std::time::Duration;
 
 pub use self::reporting::{BrokerSaid, Keeping, Reporting, RollupSaid};
+pub use self::starting::{AtStart, DATABASE_SERVERS, TlsSaid};
 use super::{CtiAction, StatusSet};
 use crate::did::Pattern;
 
@@ -149,18 +151,16 @@ impl Options {
     /// (ops.md §1.10); all others count at once.
     #[must_use]
     pub fn restart_required(&self, configured: &Self) -> Vec<&'static str> {
-        let (own, new) = (&self.timers, &configured.timers);
-        let memory = self.reporting.broker_memory != configured.reporting.broker_memory;
-        [
-            ("proxy/sip.timer.t1", own.t1 != new.t1),
-            ("proxy/sip.timer.t2", own.t2 != new.t2),
-            ("proxy/sip.timer.t4", own.t4 != new.t4),
-            ("proxy/sip.timer.c", own.c != new.c),
-            ("messaging/activemq.memoryUsageLimit", memory),
-        ]
-        .into_iter()
-        .filter_map(|(name, differs)| differs.then_some(name))
-        .collect()
+        let (timers, new) = (&self.timers, &configured.timers);
+        let of_rs = self.reporting.at_start.differing(&configured.reporting.at_start);
+        let own = [
+            ("proxy/sip.timer.t1", timers.t1 != new.t1),
+            ("proxy/sip.timer.t2", timers.t2 != new.t2),
+            ("proxy/sip.timer.t4", timers.t4 != new.t4),
+            ("proxy/sip.timer.c", timers.c != new.c),
+        ];
+        let own = own.into_iter().filter_map(|(name, differs)| differs.then_some(name));
+        own.chain(of_rs).collect()
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use model::config::options::DATABASE_SERVERS;
 use model::latency::Acceptance;
 use model::schema::{Field, Object};
 
@@ -340,10 +341,11 @@ fn database(rs: &Object<'_>, database: &mut Database) {
 }
 
 fn database_url(field: &Field<'_>) -> Option<String> {
-    let forms = ["postgres://", "postgresql://", "sqlserver://"];
     match field.text() {
         None | Some("sqlite") => None,
-        Some(text) if forms.iter().any(|form| text.starts_with(form)) => Some(text.to_owned()),
+        Some(text) if DATABASE_SERVERS.iter().any(|form| text.starts_with(form)) => {
+            Some(text.to_owned())
+        }
         Some(_) => {
             let list = "sqlite (files, which need no server), postgres://… or sqlserver://…";
             field.note("E104", format!("\"rs.database\" must be {list}"));

@@ -47,6 +47,12 @@ impl ClientAuth {
     const ALL: [(&'static str, Self); 3] =
         [("none", Self::None), ("optional", Self::Optional), ("required", Self::Required)];
 
+    /// The one of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, one)| *one)
+    }
+
     /// Its name, as in the settings.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -156,6 +156,16 @@ fn other_applications_keep_their_options() {
         line(&warnings[0]),
         "o.yaml:3:54: W603: option \"agentx/x\" has no effect in this version"
     );
+    for (misspelt, column, near) in [
+        ("https: { cert_fil: a }", 53, "https/cert_file"),
+        ("persistence: { rs.databse: sqlite }", 59, "persistence/rs.database"),
+        ("messaging: { activemq.prot: 1 }", 57, "messaging/activemq.port"),
+    ] {
+        let (_, warnings) = build(&application("reporting-server", misspelt)).unwrap();
+        let told = format!("o.yaml:3:{column}: W602: unknown option ");
+        assert!(line(&warnings[0]).starts_with(&told), "{}", line(&warnings[0]));
+        assert!(line(&warnings[0]).ends_with(&format!("did you mean \"{near}\"?")));
+    }
     let misspelt = "latency: { page.fetsch: 1 }";
     let (_, warnings) = build(&application("reporting-server", misspelt)).unwrap();
     let told = "unknown option \"latency/page.fetsch\"; did you mean \"latency/page.fetch\"?";
@@ -170,6 +180,37 @@ fn other_applications_keep_their_options() {
             "media-server, sip-server, snmp-master, config-server"
         )]
     );
+}
+
+/// What is said of a Reporting Server's machine is read by many: no secret is in it.
+#[test]
+fn where_a_database_is_has_no_password_and_there_is_one() {
+    let of = |options: &str| faults(&application("reporting-server", options));
+    for good in ["postgres://rs@db:5432/x?sslmode=require", "sqlserver://db/x", "sqlite"] {
+        let told = of(&format!("persistence: {{ rs.database: \"{good}\" }}"));
+        assert!(told.is_empty(), "{told:?}");
+    }
+    for (bad, why) in [
+        ("rs.database: none", "must be sqlite (files, which need no server), "),
+        ("rs.database: \"postgres://rs:s3cret@db/x\"", "must have no password: "),
+        ("rs.database: \"postgres://db/x?Password=s3cret\"", "must have no password: "),
+        ("rs.database_user: \"\"", "is not a valid name"),
+        ("rs.nodb.enabled: \"true\"", "must be false: a Reporting Server has a database"),
+    ] {
+        let told = of(&format!("persistence: {{ {bad} }}"));
+        assert!(told.len() == 1 && told[0].contains(why), "{bad}: {told:?}");
+        assert!(!told[0].contains("s3cret"), "{told:?}");
+    }
+    assert!(
+        of("persistence: { rs.nodb.enabled: false }, messaging: { activemq.port: \"7\" }")
+            .is_empty()
+    );
+    assert_eq!(of("messaging: { activemq.port: 65536 }, https: { client_auth: x }").len(), 2);
+    let secret = "persistence: { rs.database_password_file: a }";
+    let (_, warnings) = build(&application("reporting-server", secret)).unwrap();
+    let told = "option \"persistence/rs.database_password_file\" has no effect in this version: \
+                set rs.database_password_file where it runs";
+    assert!(line(&warnings[0]).ends_with(told), "{}", line(&warnings[0]));
 }
 
 fn named(name: &str, kind: &str, rest: &str) -> String {

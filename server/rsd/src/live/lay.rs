@@ -1,6 +1,6 @@
 //! Options of the Application object over boot settings: which lies over which (rs.md §9).
 
-use config::settings::{Origin, Origins, Rs};
+use config::settings::{Origins, Rs};
 use model::config::options::Reporting;
 
 /// Lays an option over its setting; false: nothing is said.
@@ -85,11 +85,6 @@ const LIVE: &[(&str, Lay)] = &[
     of!("retention.sq.monthly", retention.bins.sq[3], keeping.sq),
 ];
 
-/// The one whose option counts at a start only, where nobody else has said another.
-const AT_START: (&str, Lay) = of!("broker_memory", broker_memory, broker_memory);
-/// Its key.
-pub(super) const AT_START_KEY: &str = AT_START.0;
-
 fn put<T: Copy>(cell: &mut T, said: Option<T>) -> bool {
     said.inspect(|said| *cell = *said).is_some()
 }
@@ -111,18 +106,6 @@ pub(super) fn lay_over(rs: &mut Rs, origins: &Origins, said: &Reporting) -> Vec<
     laid
 }
 
-/// The same at a start of what counts then only, below what the file says.
-pub(super) fn lay_under(rs: &mut Rs, origins: &Origins, said: &Reporting) -> Vec<String> {
-    let (key, lay) = AT_START;
-    let laid = is_unsaid(origins, key) && lay(rs, said);
-    laid.then(|| key.to_owned()).into_iter().collect()
-}
-
-/// Whether nobody has given this key, so that an option that counts at a start does.
-pub(super) fn is_unsaid(origins: &Origins, key: &str) -> bool {
-    origins.of(key) == Origin::Default
-}
-
 /// Whether an option may lie over a setting while RS runs.
 pub(super) fn is_live(key: &str) -> bool {
     let is = |(live, _): &(&str, Lay)| *live == key;
@@ -134,10 +117,9 @@ mod tests {
     use std::time::Duration;
 
     use config::Settings;
-    use config::settings::Rs;
     use model::config::options::Reporting;
 
-    use super::{lay_over, lay_under};
+    use super::lay_over;
 
     fn settings(text: &str, environment: &[(&str, &str)]) -> Settings {
         let pairs = environment.iter().map(|(name, value)| (name.to_string(), value.to_string()));
@@ -149,7 +131,6 @@ mod tests {
         said.rollup.delta_days = Some(3);
         said.keeping.operations[4] = Some(9);
         said.broker_limits.login = Some(Duration::from_secs(3));
-        said.broker_memory = Some(32 << 20);
         said.latency.set_threshold("PAGE_FETCH", 5);
         said.latency.set_threshold("TTS_OPEN", 6);
         said.latency.set_part(0.5);
@@ -185,19 +166,5 @@ mod tests {
             "rs.latency.percentile",
         ];
         assert_eq!(laid, expected);
-    }
-
-    #[test]
-    fn what_counts_at_a_start_lies_below_the_file() {
-        let (none, file) = (settings("", &[]), settings("rs: { broker_memory: 64MiB }", &[]));
-        let of = |settings: &Settings| {
-            let mut rs = settings.rs.clone();
-            let laid = lay_under(&mut rs, &settings.origins, &said());
-            (rs.broker_memory, laid.len())
-        };
-        assert_eq!((of(&none), of(&file)), ((32 << 20, 1), (64 << 20, 0)));
-        let mut rs = Rs::default();
-        assert!(lay_under(&mut rs, &none.origins, &Reporting::default()).is_empty());
-        assert_eq!(rs, Rs::default());
     }
 }

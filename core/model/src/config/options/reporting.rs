@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::AtStart;
 use crate::latency::Acceptance;
 
 /// Options of a Reporting Server; `None`: the boot setting holds.
@@ -16,9 +17,8 @@ pub struct Reporting {
     pub page_size_max: Option<u32>,
     /// `messaging/activemq.diskStoreUsageLimit`, for `rs.spool.limit`: bytes.
     pub spool_limit: Option<u64>,
-    /// `messaging/activemq.memoryUsageLimit`, for `rs.broker_memory`: bytes. Read at the start
-    /// only, and only where neither the boot settings nor the environment say another.
-    pub broker_memory: Option<u64>,
+    /// What counts at a start only.
+    pub at_start: AtStart,
     /// `reporting/rs.query.limit.…`, for `rs.reports.max_bins`: bins of one question, by their
     /// length.
     pub max_bins: [Option<u32>; 6],

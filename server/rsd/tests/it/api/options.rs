@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -247,6 +247,76 @@ fn who_has_said_a_setting_decides_and_is_shown() {
     // and gives it back at the one after
     objects(&file, "{}");
     shows(&next, "rs.broker_memory", [json!("32MiB"), json!("application"), json!(true)]);
+}
+
+/// Where it listens, where its queue is, what it has of its database: said by options it counts
+/// from the next start on, where nobody has said it here.
+#[test]
+fn what_belongs_to_the_machine_waits_for_a_start() {
+    let (house, file) = house(|_| {});
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let queue = house.dir.path().join("queue");
+    let options = format!(
+        "{{ messaging: {{ activemq.port: {port}, activemq.dataDirectory: {queue:?} }}, \
+         persistence: {{ rs.database: sqlite, rs.database_cache: 64 mb, \
+         rs.nodb.enabled: false }} }}"
+    );
+    objects(&file, &options);
+    let shows = |house: &House, key: &str, expected: [Value; 3]| {
+        comes_to(house, &expected, |house| shown(house, key));
+    };
+    shows(&house, "rs.database_cache", [json!("376MiB"), json!("default"), json!(true)]);
+    shows(&house, "rs.spool.dir", [json!(null), json!("default"), json!(true)]);
+    shows(&house, "rs.broker", [json!("127.0.0.1:0"), json!("default"), json!(true)]);
+    let told = "options=\"messaging/activemq.port, messaging/activemq.dataDirectory, \
+                persistence/rs.database, persistence/rs.database_cache\"";
+    house.until(|house| house.lines.lines().iter().any(|line| line.contains(told)));
+    let again = |house: House, change: &dyn Fn(&mut Settings)| {
+        let House { rs, dir, .. } = house;
+        rs.stop();
+        assert!(!rs.wait().failed);
+        House::in_dir(dir, |settings| {
+            settings.config_file = Some(file.clone());
+            change(settings);
+        })
+    };
+    let mut next = again(house, &|_| {});
+    assert_eq!(next.rs.addresses().broker.unwrap().port(), port);
+    next.send(&[record_end(&Leg::new(1, BASE_MS + 1000), BASE_MS + 9000).to_string()]);
+    assert!(fs::read_dir(&queue).unwrap().count() > 0);
+    for (key, value) in [
+        ("rs.broker", json!(format!("127.0.0.1:{port}"))),
+        ("rs.spool.dir", json!(queue)),
+        ("rs.database", json!("sqlite")),
+        ("rs.database_cache", json!("64MiB")),
+    ] {
+        assert_eq!(shown(&next, key), [value, json!("application"), json!(false)], "{key}");
+    }
+    // history only; what is said here stands above
+    objects(&file, "{ persistence: { rs.histonly.enabled: true, rs.database_cache: 64 mb } }");
+    let last = again(next, &|settings| {
+        let text = "rs: { database_cache: 32MiB }";
+        settings.origins = Settings::from_text(text, None, []).unwrap().origins;
+        settings.rs.database.cache = 32 << 20;
+    });
+    assert_eq!(last.rs.addresses().broker, None);
+    assert_eq!(shown(&last, "rs.ingest"), [json!(false), json!("application"), json!(false)]);
+    let cache = shown(&last, "rs.database_cache");
+    assert_eq!(cache, [json!("32MiB"), json!("boot_file"), json!(false)]);
+    drop(last);
+}
+
+/// Half of what TLS is made of is no reason to speak plain text.
+#[test]
+fn a_start_with_half_of_tls_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut settings = settings(dir.path());
+    let file = dir.path().join("platform.yaml");
+    objects(&file, "{ https: { cert_file: rs.pem } }");
+    settings.config_file = Some(file);
+    let Err(error) = start(settings).0 else { panic!("it has started") };
+    let told = "option https/…: cert_file and key_file belong together";
+    assert_eq!((error.exit_code(), &*error.to_string()), (78, told));
 }
 
 /// Files of secrets are named, and what is in them is not shown.

@@ -1,5 +1,7 @@
 //! The options of a Reporting Server (rs.md §9): those that lie over a boot setting while it runs,
-//! and those that only it could have.
+//! and those that count below what it says.
+
+mod starting;
 
 use std::time::Duration;
 
@@ -50,9 +52,21 @@ pub(super) const BUILT: &[(&str, &str, Set)] = &[
     ("messaging", "activemq.diskStoreUsageLimit", |o, f| {
         put_some(&mut o.reporting.spool_limit, size(f, 64 * MIB, 1 << 50))
     }),
-    ("messaging", "activemq.memoryUsageLimit", |o, f| {
-        put_some(&mut o.reporting.broker_memory, size(f, 16 * MIB, 1 << 40))
-    }),
+    starting::MEMORY,
+    starting::PORT,
+    starting::SPOOL,
+    starting::HISTORY_ONLY,
+    starting::NO_DATABASE,
+    starting::DATABASE,
+    starting::USER,
+    starting::SCHEMA,
+    starting::URI_INDEXES,
+    starting::READERS,
+    starting::CACHE,
+    starting::CERTIFICATE,
+    starting::KEY,
+    starting::AUTHORITIES,
+    starting::CLIENTS,
     ("cdr", "timeout", |o, f| {
         put_some(&mut o.reporting.keeping.timeout, f.duration(SECOND * 600, DAY * 400))
     }),
@@ -137,10 +151,9 @@ pub(super) const KNOWN: Known = Known {
     built: BUILT,
     named: &[LATENCY],
     later: &[],
-    families: &[("persistence", "rs."), ("https", ""), ("agentx", "")],
+    families: &[("agentx", "")],
     boot: &[
-        ("messaging", "activemq.port", "rs.broker"),
-        ("messaging", "activemq.dataDirectory", "rs.spool.dir"),
+        ("persistence", "rs.database_password", "rs.database_password_file"),
         ("log", "trace", "log.file"),
     ],
 };

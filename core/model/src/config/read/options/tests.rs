@@ -82,7 +82,7 @@ fn the_defaults_of_the_table_are_those_of_the_program() {
 fn what_counts_after_a_restart_is_told_and_nothing_else() {
     let others = [
         "1000", "7s", "false", "true", "599", "2", "To", "answer", "INFO", "1400", "112", "200",
-        "debug", "2 gb", "04:00", "0.9", "16 mb", "2h",
+        "debug", "2 gb", "04:00", "0.9", "16 mb", "2h", "sqlite", "required",
     ];
     for (known, kind) in ALL {
         for [option, _, _, counts] in table(kind) {
@@ -138,8 +138,8 @@ fn a_listener_is_no_option_and_its_setting_is_named() {
     for (known, option, setting) in [
         (&RESOURCE_MANAGER, "proxy/sip.transport.0", "rm.sip.listen"),
         (&RESOURCE_MANAGER, "proxy/sip.transport.1.tos", "rm.sip.listen"),
-        (&reporting::KNOWN, "messaging/activemq.port", "rs.broker"),
-        (&reporting::KNOWN, "messaging/activemq.dataDirectory", "rs.spool.dir"),
+        (&reporting::KNOWN, "persistence/rs.database_password_file", "rs.database_password_file"),
+        (&reporting::KNOWN, "log/trace", "log.file"),
     ] {
         let (section, key) = option.split_once('/').unwrap();
         let key_of = |text: &str| Key { text: text.to_owned(), at: Position::default() };
