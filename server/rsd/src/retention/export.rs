@@ -178,11 +178,14 @@ impl Export {
         Ok(kinds)
     }
 
-    /// Whether its file is there, as far as that can be known: another server may have a directory
-    /// of its own, and is believed.
+    /// Whether its file, if there were lines, is in our directory: what is in that of another
+    /// server is not here when we drop the day.
     fn has(&self, run: &ExportRun) -> bool {
-        let own = run.file.as_ref().filter(|_| run.by == self.name);
-        own.is_none_or(|file| self.settings.dir.join(file).exists())
+        match (&run.file, &run.blake3) {
+            (None, _) => true,
+            (Some(file), Some(blake3)) => File::is_there(&self.settings.dir, file, blake3),
+            (Some(_), None) => false,
+        }
     }
 
     fn day(

@@ -234,16 +234,28 @@ impl File {
             if !name.starts_with(&format!("{base}.")) || !dir.join(file).exists() {
                 continue;
             }
-            let mut text = Vec::new();
-            fs::File::open(&path)?.take(MANIFEST_BYTES).read_to_end(&mut text)?;
-            // one that cannot be read is of no file that is known to be whole
-            let manifest: Value = serde_json::from_slice(&text).unwrap_or_default();
+            let manifest = manifest(&path)?;
             if manifest["held"] == numbers(held) {
                 return Ok(Some(Whole { file: Some(file.to_owned()), ..Whole::told(&manifest) }));
             }
         }
         Ok(None)
     }
+
+    /// Whether a file of this name is there, whose manifest tells this hash of it.
+    pub(super) fn is_there(dir: &Path, name: &str, blake3: &str) -> bool {
+        let path = dir.join(name);
+        // what cannot be read is not there: it is written again, or that fails and is told
+        path.exists()
+            && manifest(&beside(&path, MANIFEST)).is_ok_and(|told| told["blake3"] == blake3)
+    }
+}
+
+/// What a manifest tells; one that cannot be understood is of no file that is known to be whole.
+fn manifest(path: &Path) -> io::Result<Value> {
+    let mut text = Vec::new();
+    fs::File::open(path)?.take(MANIFEST_BYTES).read_to_end(&mut text)?;
+    Ok(serde_json::from_slice(&text).unwrap_or_default())
 }
 
 fn numbers(held: &Stamp) -> Value {

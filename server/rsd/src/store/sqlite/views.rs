@@ -1,6 +1,6 @@
 //! The views of calls with day and names (spec rs.md §3.1), as a script for whoever reads the files
 //! by SQL: facts are in the files of days, names in the main file, and SQLite keeps no view over
-//! several files. So they are made where they are used, as temporary ones (ADR 74).
+//! several files. So they are made where they are used, as temporary ones (ADR 76).
 
 use std::fmt::Write as _;
 use std::fs;

@@ -231,7 +231,7 @@ pub(super) fn once(store: &dyn Store) {
 }
 
 /// The database knows what was written: another server does not write it again, nor does the same
-/// after its end; unless its file is gone.
+/// after its end; unless its file is not in their directory.
 pub(super) fn known(store: &dyn Store) {
     fill(store);
     let day = 20_261_122;
@@ -251,11 +251,11 @@ pub(super) fn known(store: &dyn Store) {
     };
     assert_eq!(keep(store, &named(&own, "rs-1"), &facts, &mut cut_off), Kept::CutOff);
     assert_eq!(keep(store, &named(&own, "rs-1"), &facts, &mut || Some(2)), Kept::Whole);
-    let names = || {
-        let all = std::fs::read_dir(&own).unwrap().map(|file| file.unwrap().file_name());
+    let names = |dir: &Path| {
+        let all = std::fs::read_dir(dir).unwrap().map(|file| file.unwrap().file_name());
         all.map(|name| name.into_string().unwrap()).collect::<BTreeSet<_>>()
     };
-    let before = names();
+    let before = names(&own);
     let runs = store.exporting().exports(Some(day), 100).unwrap();
     let states: Vec<_> = runs.iter().rev().map(|run| (&*run.kind, run.state.as_str())).collect();
     let expected = [("cdr", "stopped"), ("cdr", "done"), ("events", "done"), ("var", "done")];
@@ -267,16 +267,27 @@ pub(super) fn known(store: &dyn Store) {
         assert!(run.rows > 0 && run.first.is_some() && run.ended_ms.is_some(), "{run:?}");
     }
     assert!(runs.iter().any(|run| run.kind == "cdr" && run.rows > 1), "{runs:?}");
-    for (dir, name) in [(&own, "rs-1"), (&other, "rs-2")] {
-        assert_eq!(keep(store, &named(dir, name), &facts, &mut || Some(2)), Kept::Whole);
+    for name in ["rs-1", "rs-2"] {
+        assert_eq!(keep(store, &named(&own, name), &facts, &mut || Some(2)), Kept::Whole);
     }
-    assert_eq!((names(), other.exists()), (before.clone(), false), "nothing is written twice");
+    assert_eq!(names(&own), before, "nothing is written twice");
     let of_log = |store: &dyn Store| super::custody::lines(store, "export");
     assert_eq!(of_log(store), before.len() / 2);
+    // of the same names, and of something else
+    std::fs::create_dir(&other).unwrap();
+    for name in &before {
+        std::fs::write(other.join(name), "{\"blake3\":\"\"}").unwrap();
+    }
+    for _ in 0..2 {
+        let (rs_2, facts) = (named(&other, "rs-2"), &facts);
+        assert_eq!(keep(store, &rs_2, facts, &mut || Some(2)), Kept::Whole);
+        assert_eq!(names(&other).len(), 2 * before.len(), "it has what it drops, once");
+        assert_eq!(of_log(store), before.len());
+    }
 
     std::fs::remove_dir_all(&own).unwrap();
     assert_eq!(keep(store, &named(&own, "rs-1"), &facts, &mut || Some(2)), Kept::Whole);
-    assert_eq!(names(), before, "its directory is lost");
+    assert_eq!(names(&own), before, "its directory is lost");
 }
 
 /// One state that cannot be read keeps its own day, and no other.
