@@ -3,6 +3,7 @@
 //! stage answer the same questions. Rows go in and come out as `core/rs` has them.
 
 pub mod bins;
+mod condition;
 pub mod custody;
 pub mod erasing;
 pub mod exporting;

@@ -8,6 +8,10 @@ use model::record::{CallGuid, CallType, ComponentType, EndState};
 use model::time::Millis;
 
 const DAY_MS: u64 = 24 * 3600 * 1000;
+/// Before the user of a URI that may hold a number.
+const SCHEMES: [&str; 3] = ["sip:", "sips:", "tel:"];
+/// What the user of a URI ends with: the host, a parameter, a password.
+const ENDS: [char; 3] = ['@', ';', ':'];
 
 /// A filter of calls.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -119,6 +123,33 @@ pub struct Uri {
     pub text: String,
     /// Whether the URI only begins with it.
     pub prefix: bool,
+}
+
+impl Party {
+    /// What a URI is or begins with, where the number is its user: that ends with the host, a
+    /// parameter, a password or the URI.
+    #[must_use]
+    pub fn users(&self) -> Vec<Uri> {
+        let mut all = Vec::new();
+        for (scheme, plus) in SCHEMES.iter().flat_map(|scheme| [(scheme, ""), (scheme, "+")]) {
+            let user = format!("{scheme}{plus}{}", self.number.to_ascii_lowercase());
+            if !self.prefix {
+                let ended = ENDS.map(|end| Uri { text: format!("{user}{end}"), prefix: true });
+                all.extend(ended);
+            }
+            all.push(Uri { text: user, prefix: self.prefix });
+        }
+        all
+    }
+
+    /// The number as one that was dialled.
+    #[must_use]
+    pub fn dialled(&self) -> Number {
+        match self.prefix {
+            true => Number::Prefix(self.number.clone()),
+            false => Number::Exact(self.number.clone()),
+        }
+    }
 }
 
 impl Filter {

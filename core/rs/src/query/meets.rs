@@ -3,13 +3,8 @@
 use model::record::CallGuid;
 use model::time::Millis;
 
-use super::filter::{Filter, Number, Party, Progress};
+use super::filter::{Filter, Party, Progress};
 use crate::report::Call;
-
-/// Before the user of a URI that may hold a number.
-const SCHEMES: [&str; 3] = ["sip:", "sips:", "tel:"];
-/// What the user of a URI ends with: the host, a parameter, a password.
-const ENDS: [char; 3] = ['@', ';', ':'];
 
 impl Filter {
     /// Whether a call meets all conditions, at this time. Ids are compared as they stand: aliases
@@ -79,23 +74,11 @@ impl Progress {
 
 impl Party {
     fn is_in(&self, call: &Call) -> bool {
-        let Self { number, prefix } = self;
-        let dialled = match prefix {
-            true => Number::Prefix(number.clone()),
-            false => Number::Exact(number.clone()),
-        };
-        has(call.dn.as_deref(), |dn| dialled.matches(dn))
-            || self.is_user(&call.local_uri)
-            || self.is_user(&call.remote_uri)
-    }
-
-    fn is_user(&self, uri: &str) -> bool {
-        let (uri, number) = (uri.to_ascii_lowercase(), self.number.to_ascii_lowercase());
-        let users = SCHEMES.iter().filter_map(|scheme| uri.strip_prefix(scheme));
-        let users = users.flat_map(|user| [Some(user), user.strip_prefix('+')]).flatten();
-        users
-            .filter_map(|user| user.strip_prefix(number.as_str()))
-            .any(|rest| self.prefix || rest.is_empty() || rest.starts_with(ENDS))
+        let users = self.users();
+        let is_user = |uri: &str| users.iter().any(|user| user.matches(uri));
+        has(call.dn.as_deref(), |dn| self.dialled().matches(dn))
+            || is_user(&call.local_uri)
+            || is_user(&call.remote_uri)
     }
 }
 

@@ -4,7 +4,7 @@ use model::config::Service;
 use model::record::{CallGuid, CallType, ComponentType, EndState};
 use model::time::Millis;
 
-use super::{Details, Filter, Number, Progress, Refused, Settings, Uri, datetime, details};
+use super::{Details, Filter, Number, Party, Progress, Refused, Settings, Uri, datetime, details};
 
 fn at(text: &str) -> Millis {
     Millis::parse(text).unwrap()
@@ -186,6 +186,19 @@ fn datetimes() {
 fn hostile_queries_are_only_text() {
     let plan = rm("session-id=%27%3B+DROP%20TABLE%zz%&&=&=x&session-id2=%ff");
     assert_eq!(plan.filter.session_id.as_deref(), Some("'; DROP TABLE%zz%"));
+}
+
+#[test]
+fn a_party_is_met_as_the_user_of_a_uri() {
+    let users = |prefix| Party { number: "49301x".to_owned(), prefix }.users();
+    let uri = |text: &str, prefix| Uri { text: text.to_owned(), prefix };
+    assert_eq!((users(false).len(), users(true).len()), (6 * 4, 6));
+    for user in [uri("sip:+49301x@", true), uri("sips:49301x:", true), uri("tel:49301x", false)] {
+        assert!(users(false).contains(&user), "{user:?}");
+    }
+    assert!(users(true).contains(&uri("tel:+49301x", true)));
+    let upper = Party { number: "49301X".to_owned(), prefix: false };
+    assert_eq!(upper.users(), users(false), "URIs are compared in lower case");
 }
 
 #[test]

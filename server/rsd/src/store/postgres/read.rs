@@ -11,10 +11,11 @@ use rs::row::flag;
 use rs::{Day, Filter, Key};
 use tokio_postgres::Row;
 
-use super::filter::Condition;
+use super::filter::{numbered, values};
 use super::link::{Link, Uid};
 use super::load::{signed, uid, unsigned};
 use super::objects::names;
+use crate::store::condition::Condition;
 use crate::store::{Item, ObjectKind, Page, Position, StoreError, Unit};
 
 /// A connection that answers questions.
@@ -91,8 +92,8 @@ impl<'l> Reader<'l> {
     }
 
     fn count_of(&mut self, condition: &Condition) -> Result<u64, StoreError> {
-        let sql = format!("SELECT count(*) FROM rs_call c{}", condition.sql());
-        let rows = self.link.once(&sql, &condition.values())?;
+        let sql = format!("SELECT count(*) FROM rs_call c{}", numbered(condition));
+        let rows = self.link.once(&sql, &values(condition))?;
         Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0).cast_unsigned()))
     }
 
@@ -106,9 +107,9 @@ impl<'l> Reader<'l> {
         let sql = format!(
             "SELECT c.started_ms, c.call_key, c.day FROM rs_call c{}
              ORDER BY c.started_ms DESC, c.call_key DESC LIMIT {most} OFFSET {skip}",
-            condition.sql()
+            numbered(condition)
         );
-        let rows = self.link.once(&sql, &condition.values())?;
+        let rows = self.link.once(&sql, &values(condition))?;
         let hit = |row: &Row| {
             let position = Position { started_ms: row.get(0), call_key: uid(row, 1) };
             (position, unsigned(row.get(2)))

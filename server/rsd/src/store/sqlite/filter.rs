@@ -1,275 +1,54 @@
-//! A filter as SQL over one day's file: text with parameters only, never values.
+//! What a filter is in SQL over one day's file.
 
-use model::record::{CallGuid, ComponentType};
-use model::time::Millis;
-use rs::Filter;
-use rs::query::{Number, Party, Progress, Uri};
-use rs::row::flag;
-use rusqlite::Connection;
-use rusqlite::types::Value;
+use rusqlite::types::{ToSql, ToSqlOutput};
+use rusqlite::{Connection, Result};
 
 use super::dims::with_aliases;
-use crate::store::{ObjectKind, Position, StoreError, Unit};
+use crate::store::condition::{Condition, Dialect, Value};
+use crate::store::{ObjectKind, StoreError};
 
-/// Before the user of a URI that may hold a number.
-const SCHEMES: [&str; 3] = ["sip:", "sips:", "tel:"];
+/// The main file, which knows the aliases.
+impl Dialect for Connection {
+    const LIVE: &'static str = "c.live = 1";
+    const COMPLETED: &'static str = "c.live = 0";
+    const DIGITS: &'static str = "c.dn NOT GLOB '*[^0-9]*'";
+    const GREATER: &'static str = "max";
+    const SAME_SESSION: &'static str = "o.guid = c.guid";
 
-/// A condition over `rs_call c`, with its parameters in order.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Condition {
-    parts: Vec<String>,
-    pub(super) values: Vec<Value>,
-}
-
-impl Condition {
-    /// The condition of a filter. `main` knows the aliases of ids.
-    pub(super) fn of(
-        main: &Connection,
-        filter: &Filter,
-        unit: Unit,
-        now: Millis,
-    ) -> Result<Self, StoreError> {
-        let mut all = Self::default();
-        match filter.progress {
-            Progress::All => {}
-            Progress::Live => all.plain("c.live = 1"),
-            Progress::Completed => all.plain("c.live = 0"),
-        }
-        if let Some(kind) = filter.component_type {
-            all.one("c.component_type = ?", i64::from(kind.number()));
-        }
-        let bounds = [
-            ("c.started_ms > ?", filter.started_after),
-            ("c.started_ms < ?", filter.started_before),
-            ("c.ended_ms > ?", filter.ended_after),
-            ("c.ended_ms < ?", filter.ended_before),
-        ];
-        for (sql, bound) in bounds {
-            if let Some(bound) = bound {
-                all.one(sql, ms(bound));
-            }
-        }
-        all.ids("c.profile_id", main, ObjectKind::Profile, &filter.profiles)?;
-        all.ids("c.component_id", main, ObjectKind::Component, &filter.components)?;
-        let tenants = |ids: &Vec<u32>| with_aliases(main, ObjectKind::Tenant, ids);
-        if !filter.tenants.is_empty() {
-            all.of_tenants("c", &tenants(&filter.tenants)?);
-        }
-        let scope = filter.scope.as_ref().map(tenants).transpose()?;
-        // an empty scope finds nothing
-        scope.iter().for_each(|ids| all.of_tenants("c", ids));
-        all.numbers(&filter.numbers);
-        all.uris("c.remote_uri", &filter.remote_uris);
-        all.uris("c.local_uri", &filter.local_uris);
-        let texts = [
-            ("c.session_id = ?", filter.session_id.clone()),
-            ("c.guid = ?", filter.guid.as_ref().map(CallGuid::to_string)),
-            ("c.call_uuid = ?", filter.call_uuid.clone()),
-            ("c.call_id = ?", filter.call_id.clone()),
-        ];
-        for (sql, text) in texts {
-            if let Some(text) = text {
-                all.one(sql, text);
-            }
-        }
-        if let Some(status) = filter.sip_status {
-            all.one("c.sip_status = ?", i64::from(status));
-        }
-        if let Some(party) = &filter.party {
-            all.party(party);
-        }
-        let words = |words: Vec<u8>| words.into_iter().map(i64::from).collect::<Vec<_>>();
-        let types = words(filter.call_types.iter().map(|word| word.number()).collect());
-        let ends = words(filter.end_states.iter().map(|word| word.number()).collect());
-        let services = words(filter.services.iter().map(|word| *word as u8).collect());
-        for (column, numbers) in
-            [("c.call_type", types), ("c.end_state", ends), ("c.service", services)]
-        {
-            if !numbers.is_empty() {
-                all.any(&format!("{column} IN ("), &numbers, ")");
-            }
-        }
-        all.durations(filter, now);
-        if unit == Unit::Guid {
-            all.first_leg(scope.as_deref());
-        }
-        Ok(all)
+    fn with_aliases(&mut self, kind: ObjectKind, ids: &[u32]) -> Result<Vec<i64>, StoreError> {
+        with_aliases(self, kind, ids)
     }
 
-    /// Only what comes after this position, newest start first.
-    pub(super) fn after(&mut self, position: Option<Position>) {
-        if let Some(position) = position {
-            self.one("(c.started_ms, c.call_key) < (?, ?)", position.started_ms);
-            self.values.push(Value::Blob(position.call_key.to_vec()));
-        }
+    fn one_of(column: &str, numbers: Vec<i64>) -> Condition {
+        within(&format!("{column} IN ("), numbers, ")")
     }
 
-    /// ` WHERE …`, or nothing.
-    pub(super) fn sql(&self) -> String {
-        if self.parts.is_empty() {
-            return String::new();
-        }
-        format!(" WHERE {}", self.parts.join(" AND "))
-    }
-
-    fn plain(&mut self, sql: &str) {
-        self.parts.push(sql.to_owned());
-    }
-
-    fn one(&mut self, sql: &str, value: impl Into<Value>) {
-        self.parts.push(sql.to_owned());
-        self.values.push(value.into());
-    }
-
-    fn any(&mut self, before: &str, numbers: &[i64], behind: &str) {
-        let marks = vec!["?"; numbers.len()].join(", ");
-        self.parts.push(format!("{before}{marks}{behind}"));
-        self.values.extend(numbers.iter().map(|number| Value::Integer(*number)));
-    }
-
-    fn ids(
-        &mut self,
-        column: &str,
-        main: &Connection,
-        kind: ObjectKind,
-        ids: &[u32],
-    ) -> Result<(), StoreError> {
-        if !ids.is_empty() {
-            let ids = with_aliases(main, kind, ids)?;
-            self.any(&format!("{column} IN ("), &ids, ")");
-        }
-        Ok(())
-    }
-
-    /// The path of the call has one of these.
-    fn of_tenants(&mut self, call: &str, ids: &[i64]) {
+    fn of_tenants(call: &str, ids: Vec<i64>) -> Condition {
         let paths = "SELECT call_key FROM rs_call_tenant WHERE tenant_id IN (";
-        self.any(&format!("{call}.call_key IN ({paths}"), ids, "))");
+        within(&format!("{call}.call_key IN ({paths}"), ids, "))")
     }
 
-    fn numbers(&mut self, numbers: &[Number]) {
-        if numbers.is_empty() {
-            return;
-        }
-        let mut parts = Vec::new();
-        for number in numbers {
-            match number {
-                Number::Exact(number) => {
-                    parts.push("c.dn = ?".to_owned());
-                    self.values.push(number.clone().into());
-                }
-                Number::Prefix(prefix) => parts.push(self.prefix("c.dn", prefix)),
-                Number::Range { from, to } => {
-                    let length = i64::try_from(from.len()).unwrap_or(0);
-                    parts.push(
-                        "c.dn BETWEEN ? AND ? AND length(c.dn) = ? AND c.dn NOT GLOB '*[^0-9]*'"
-                            .to_owned(),
-                    );
-                    self.values.extend([from.clone().into(), to.clone().into(), length.into()]);
-                }
-            }
-        }
-        self.parts.push(format!("({})", parts.join(" OR ")));
-    }
-
-    fn party(&mut self, party: &Party) {
-        let Party { number, prefix } = party;
-        let dn = match prefix {
-            true => self.caller("c.dn", number),
-            false => {
-                self.values.push(number.clone().into());
-                "c.dn = ?".to_owned()
-            }
-        };
-        let mut parts = vec![dn];
-        for column in ["lower(c.local_uri)", "lower(c.remote_uri)"] {
-            for (scheme, plus) in SCHEMES.iter().flat_map(|scheme| [(scheme, ""), (scheme, "+")]) {
-                let user = format!("{scheme}{plus}{}", number.to_ascii_lowercase());
-                // a user ends with the host, a parameter, a password or the URI
-                if *prefix {
-                    parts.push(self.caller(column, &user));
-                    continue;
-                }
-                for end in ["@", ";", ":"] {
-                    parts.push(self.caller(column, &format!("{user}{end}")));
-                }
-                parts.push(format!("{column} = ?"));
-                self.values.push(user.into());
-            }
-        }
-        self.parts.push(format!("({})", parts.join(" OR ")));
-    }
-
-    fn uris(&mut self, column: &str, uris: &[Uri]) {
-        if uris.is_empty() {
-            return;
-        }
-        let column = format!("lower({column})");
-        let mut parts = Vec::new();
-        for uri in uris {
-            if uri.prefix {
-                parts.push(self.caller(&column, &uri.text));
-            } else {
-                parts.push(format!("{column} = ?"));
-                self.values.push(uri.text.clone().into());
-            }
-        }
-        self.parts.push(format!("({})", parts.join(" OR ")));
-    }
-
-    /// Begins with, as few do: a search for a caller has dozens of these, and without a word SQLite
-    /// takes each for so many calls that it would rather read all of the time that is asked for.
-    fn caller(&mut self, column: &str, prefix: &str) -> String {
-        self.range(prefix);
+    /// A search for a caller has dozens of these, and without a word SQLite takes each for so many
+    /// calls that it would rather read all of the time that is asked for.
+    fn between_few(column: &str) -> String {
         format!("likelihood({column} >= ?, 0.001) AND likelihood({column} <= ?, 0.001)")
     }
+}
 
-    /// Begins with: as a range, which an index can answer.
-    fn prefix(&mut self, column: &str, prefix: &str) -> String {
-        self.range(prefix);
-        format!("{column} BETWEEN ? AND ?")
-    }
-
-    fn range(&mut self, prefix: &str) {
-        self.values.push(prefix.to_owned().into());
-        // the greatest character ends every text that begins with the prefix
-        self.values.push(format!("{prefix}\u{10FFFF}").into());
-    }
-
-    fn durations(&mut self, filter: &Filter, now: Millis) {
-        let bounds = [(">=", filter.duration_min), ("<=", filter.duration_max)];
-        for (relation, bound) in bounds {
-            if let Some(bound) = bound {
-                let sql = format!("ifnull(c.duration_ms, max(? - c.started_ms, 0)) {relation} ?");
-                self.one(&sql, ms(now));
-                self.values.push(i64::try_from(bound).unwrap_or(i64::MAX).into());
-            }
+impl ToSql for Value {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        match self {
+            Self::Number(number) => number.to_sql(),
+            Self::Text(text) => text.to_sql(),
+            Self::Key(key) => key.to_sql(),
+            // numbers are a parameter each
+            Self::Numbers(_) => Err(rusqlite::Error::InvalidQuery),
         }
-    }
-
-    /// The leg that shows its session, of those in a scope: the first of RM's, else the first of
-    /// all.
-    fn first_leg(&mut self, scope: Option<&[i64]>) {
-        let order = |of: &str| {
-            let rm = ComponentType::Rm.number();
-            format!(
-                "({of}.component_type <> {rm}, {of}.started_ms, ifnull({of}.leg, 0), {of}.call_key)"
-            )
-        };
-        let mut others = Self::default();
-        others.plain("o.guid = c.guid");
-        others.plain(&format!("{} < {}", order("o"), order("c")));
-        scope.iter().for_each(|ids| others.of_tenants("o", ids));
-        let others_sql = others.sql();
-        self.plain(&format!(
-            "(c.guid IS NULL OR c.flags & {} = 0
-               AND NOT EXISTS (SELECT 1 FROM rs_call o{others_sql}))",
-            flag::LED
-        ));
-        self.values.extend(others.values);
     }
 }
 
-fn ms(time: Millis) -> i64 {
-    i64::try_from(time.0).unwrap_or(i64::MAX)
+fn within(before: &str, numbers: Vec<i64>, behind: &str) -> Condition {
+    let marks = vec!["?"; numbers.len()].join(", ");
+    let values = numbers.into_iter().map(Value::Number).collect();
+    Condition::new(format!("{before}{marks}{behind}"), values)
 }

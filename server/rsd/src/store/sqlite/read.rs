@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter
 
 use super::dims::name_of;
 use super::files::{Days, Layout};
-use super::filter::Condition;
+use crate::store::condition::Condition;
 use crate::store::{Day, Item, ObjectKind, Page, Position, StoreError, Unit};
 
 /// One set of connections.
@@ -37,7 +37,7 @@ impl Reader {
         page_size: u32,
         now: Millis,
     ) -> Result<Page, StoreError> {
-        let condition = Condition::of(&self.main, filter, Unit::Leg, now)?;
+        let condition = Condition::of(&mut self.main, filter, Unit::Leg, now)?;
         let days = self.days_for(filter)?;
         let skip = usize::try_from(page.saturating_sub(1)).unwrap_or(0) * as_usize(page_size);
         let hits = self.hits(&days, &condition, skip + as_usize(page_size))?;
@@ -56,7 +56,7 @@ impl Reader {
         limit: u32,
         now: Millis,
     ) -> Result<Vec<Item>, StoreError> {
-        let mut condition = Condition::of(&self.main, filter, unit, now)?;
+        let mut condition = Condition::of(&mut self.main, filter, unit, now)?;
         condition.after(after);
         let mut days = self.days_for(filter)?;
         if let Some(after) = after {
@@ -83,7 +83,7 @@ impl Reader {
         unit: Unit,
         now: Millis,
     ) -> Result<u64, StoreError> {
-        let condition = Condition::of(&self.main, filter, unit, now)?;
+        let condition = Condition::of(&mut self.main, filter, unit, now)?;
         let days = self.days_for(filter)?;
         self.count_in(&days, &condition)
     }
@@ -191,7 +191,7 @@ impl Reader {
             }
             let Some(db) = self.days.find(span.day, self.now_ms)? else { continue };
             let mut statement = db.prepare(&sql)?;
-            let rows = statement.query_map(params_from_iter(&condition.values), |row| {
+            let rows = statement.query_map(params_from_iter(condition.values()), |row| {
                 Ok(Position { started_ms: row.get(0)?, call_key: row.get(1)? })
             })?;
             for position in rows {
@@ -209,7 +209,7 @@ impl Reader {
         for span in days {
             let Some(db) = self.days.find(span.day, self.now_ms)? else { continue };
             let mut statement = db.prepare(&sql)?;
-            let values = params_from_iter(&condition.values);
+            let values = params_from_iter(condition.values());
             records += statement.query_row(values, |row| row.get::<_, i64>(0))?.cast_unsigned();
         }
         Ok(records)

@@ -3,14 +3,11 @@
 use model::record::CallGuid;
 use model::time::Millis;
 use rs::Filter;
-use rs::query::{Number, Party, Progress, Uri};
+use rs::query::{Number, Progress, Uri};
 use serde_json::{Value, json};
 use tiberius::ToSql;
 
 use crate::store::Unit;
-
-/// Before the user of a URI that may hold a number.
-const SCHEMES: [&str; 3] = ["sip:", "sips:", "tel:"];
 
 /// Values of a statement, in order.
 pub(super) struct Values(Vec<Box<dyn ToSql>>);
@@ -41,8 +38,8 @@ impl Values {
         all.push(filter.call_uuid.clone());
         all.push(filter.call_id.clone());
         all.push(filter.sip_status.map(i32::from));
-        all.push(filter.party.as_ref().and_then(|party| list([dialled(party)])));
-        all.push(filter.party.as_ref().and_then(|party| list(users(party))));
+        all.push(filter.party.as_ref().and_then(|party| list([number(&party.dialled())])));
+        all.push(filter.party.as_ref().and_then(|party| list(party.users().iter().map(uri))));
         all.push(list(filter.call_types.iter().map(|word| json!(word.number()))));
         all.push(list(filter.end_states.iter().map(|word| json!(word.number()))));
         all.push(list(filter.services.iter().map(|word| json!(*word as u8))));
@@ -95,25 +92,6 @@ fn uri(uri: &Uri) -> Value {
     if uri.prefix { begins(&uri.text) } else { equal(&uri.text) }
 }
 
-fn dialled(party: &Party) -> Value {
-    if party.prefix { begins(&party.number) } else { equal(&party.number) }
-}
-
-/// A number as the user of a URI: it ends with the host, a parameter, a password or the URI.
-fn users(party: &Party) -> Vec<Value> {
-    let mut all = Vec::new();
-    for (scheme, plus) in SCHEMES.iter().flat_map(|scheme| [(scheme, ""), (scheme, "+")]) {
-        let user = format!("{scheme}{plus}{}", party.number.to_ascii_lowercase());
-        if party.prefix {
-            all.push(begins(&user));
-        } else {
-            all.extend(["@", ";", ":"].map(|end| begins(&format!("{user}{end}"))));
-            all.push(equal(&user));
-        }
-    }
-    all
-}
-
 fn ms(time: Millis) -> i64 {
     i64::try_from(time.0).unwrap_or(i64::MAX)
 }
@@ -149,14 +127,5 @@ mod tests {
         // nothing is asked but the time and the unit
         let given: Vec<_> = given.collect();
         assert_eq!(given, [ColumnData::I64(Some(5)), ColumnData::Bit(Some(false))]);
-    }
-
-    #[test]
-    fn a_party_is_met_as_the_user_of_a_uri() {
-        let party = Party { number: "49301".to_owned(), prefix: false };
-        let users = users(&party);
-        assert_eq!(users.len(), 6 * 4);
-        assert!(users.contains(&begins("sip:+49301@")));
-        assert!(users.contains(&equal("tel:49301")));
     }
 }

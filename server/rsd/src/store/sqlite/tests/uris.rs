@@ -4,8 +4,8 @@ use rs::query::{Party, Uri};
 use rusqlite::params_from_iter;
 
 use super::*;
+use crate::store::condition::Condition;
 use crate::store::keeping::{Indexed, Keeping as _};
-use crate::store::sqlite::filter::Condition;
 use crate::store::sqlite::read::newest;
 
 const DAYS: [Day; 2] = [20_261_122, 20_261_123];
@@ -24,12 +24,12 @@ fn searches() -> [Filter; 4] {
 
 /// How SQLite goes about the search on a day.
 fn plan(dir: &Path, day: Day, filter: &Filter) -> String {
-    let main = Connection::open(dir.join("rs.db")).unwrap();
+    let mut main = Connection::open(dir.join("rs.db")).unwrap();
     let db = Connection::open(dir.join(format!("days/{day}.db"))).unwrap();
-    let condition = Condition::of(&main, filter, Unit::Leg, NOW).unwrap();
+    let condition = Condition::of(&mut main, filter, Unit::Leg, NOW).unwrap();
     let sql = format!("EXPLAIN QUERY PLAN {}", newest(&condition, 20));
     let mut plan = db.prepare(&sql).unwrap();
-    let lines = plan.query_map(params_from_iter(&condition.values), |row| row.get(3)).unwrap();
+    let lines = plan.query_map(params_from_iter(condition.values()), |row| row.get(3)).unwrap();
     lines.collect::<Result<Vec<String>, _>>().unwrap().join("\n")
 }
 
