@@ -35,6 +35,6 @@ pub mod limits;
 pub use fact::{CallFact, EventFact, Fact, Told};
 pub use intervals::Intervals;
 pub use key::{Day, Key, Keys};
-pub use merge::{CallState, Change};
+pub use merge::{CallState, Change, Trace};
 pub use query::{Details, Filter, Refused};
 pub use row::CallRow;

@@ -1,9 +1,9 @@
 //! All limits of this crate: value, unit, reason.
 
-/// Facts of one call that are kept apart. RM sends three and an update now and then, and updates
-/// that a later one covers are dropped, so only a faulty producer comes here: of its lowest updates
-/// only the highest values stay.
-pub const FACTS_PER_CALL: usize = 256;
+/// Facts of one call that are kept apart. RM sends two and an update each 15 minutes (rm.md §9), so
+/// only a call of 15 hours comes here: of its lowest updates only the highest values stay, and what
+/// another content of their ids would have said, stays beside them.
+pub const FACTS_PER_CALL: usize = 64;
 /// Epochs of one call of which the last sign of life is kept.
 pub const EPOCHS_PER_CALL: usize = 64;
 /// Bytes of the unknown fields of one call as JSON; as of one record (rs.md §2.1).

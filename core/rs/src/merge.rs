@@ -1,10 +1,11 @@
 //! Stage 13: the facts of one call become its row, whatever their order (rs.md §2.9).
 //!
 //! The state is the set of the call's facts; the row is a pure function of that set. So any
-//! permutation, repetition or split of the facts gives the same row, byte for byte. Updates that
-//! a higher update covers in every value can never show again and are dropped, all but what
-//! the rules still ask of them (`Dropped`); of those for which there is no room the values stay
-//! (`leftover`). The state is stored as `call_fact_state`:
+//! permutation, repetition or split of the facts gives the same row, byte for byte. An update that
+//! shows nothing is kept as well: another content of its id, or of the one that covers it, may
+//! take that one's place (`id_conflict`, rs.md §2.8). Of updates for which there is no room stays
+//! what the rules ask of them (`Dropped`) and their values (`leftover`). The state is stored as
+//! `call_fact_state`:
 //!
 //! ```text
 //! u8 version · postcard of CallState
@@ -53,7 +54,7 @@ pub struct CallState {
     leftovers: Vec<CallFact>,
 }
 
-/// What the rules need of updates that are covered by higher ones.
+/// What the rules need of updates that found no room.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 struct Dropped {
     flags: u32,
@@ -66,13 +67,26 @@ struct Dropped {
 }
 
 /// What a fact changed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Change {
-    /// Its trace is the one to keep: write it to `call_trace`.
-    pub trace: bool,
+    /// What becomes of `call_trace`.
+    pub trace: Trace,
     /// An RM call lends another tenant or profile than before: the rows of the other calls of
     /// its GUID are to be made again.
     pub lends: bool,
+}
+
+/// What becomes of the trace of a call: that of its highest fact that has one is kept.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Trace {
+    /// It stays as it is.
+    #[default]
+    Same,
+    /// Another one, as JSON.
+    New(String),
+    /// Its record gave way to another content of its id, which has none. That of a lower fact, if
+    /// there was one, is not known any more.
+    Gone,
 }
 
 /// A stored state that cannot be read.
@@ -140,14 +154,26 @@ impl CallState {
             Ok(at) => self.facts[at] = fact.clone(),
             Err(at) => self.facts.insert(at, fact.clone()),
         }
-        let rank = Rank::of(fact);
-        let trace = fact.trace.is_some() && self.trace.as_ref().is_none_or(|best| *best <= rank);
-        if trace {
-            self.trace = Some(rank);
-        }
-        self.compact(most);
+        let trace = self.take_trace(fact);
+        self.make_room(most);
         debug_assert_eq!(crate::invariant::check(&self.row(None)), Ok(()));
         Change { trace, lends: self.lender() != lent }
+    }
+
+    fn take_trace(&mut self, fact: &CallFact) -> Trace {
+        let rank = Rank::of(fact);
+        let own = self.trace.as_ref().is_some_and(|best| best.is_of(&fact.id));
+        match &fact.trace {
+            Some(trace) if own || self.trace.as_ref().is_none_or(|best| *best <= rank) => {
+                self.trace = Some(rank);
+                Trace::New(trace.clone())
+            }
+            None if own => {
+                self.trace = None;
+                Trace::Gone
+            }
+            _ => Trace::Same,
+        }
     }
 
     /// Forgets what the call tells of a person, and will whenever a fact comes (rs.md §8).
@@ -158,6 +184,7 @@ impl CallState {
     /// Of each fact this is left.
     fn leave(&mut self, left: impl Fn(CallFact) -> CallFact) {
         self.dropped.flags |= flag::ERASED;
+        self.trace = None;
         for facts in [&mut self.facts, &mut self.leftovers] {
             *facts = std::mem::take(facts).into_iter().map(&left).collect();
         }
@@ -188,7 +215,7 @@ impl CallState {
         self.dropped.flags & flag::ERASED != 0
     }
 
-    /// The fact of one record, unless a later one covers it.
+    /// The fact of one record, unless it found no room.
     #[must_use]
     pub fn fact(&self, id: &str) -> Option<&CallFact> {
         self.facts.iter().find(|fact| fact.id == id)
@@ -362,22 +389,8 @@ impl CallState {
         facts | double | reopened
     }
 
-    /// Drops updates that a higher update covers, and the lowest when there are too many.
-    fn compact(&mut self, most: usize) {
-        let covered = |at: usize| {
-            let fact = &self.facts[at];
-            fact.phase == UPDATE
-                && self.facts.iter().any(|other| {
-                    other.phase == UPDATE
-                        && Rank::of(other) > Rank::of(fact)
-                        && other.values.covers(&fact.values)
-                })
-        };
-        let mut gone: Vec<_> = (0..self.facts.len()).filter(|at| covered(*at)).collect();
-        while let Some(at) = gone.pop() {
-            let fact = self.facts.remove(at);
-            self.dropped.take(fact);
-        }
+    /// Drops the lowest updates when there are too many facts.
+    fn make_room(&mut self, most: usize) {
         while self.facts.len() > most {
             let updates = self.facts.iter().enumerate().filter(|(_, fact)| fact.phase == UPDATE);
             let all = self.facts.iter().enumerate();

@@ -32,6 +32,9 @@ pub const CALL_ID_CHARS: usize = 256;
 pub const REASON_CHARS: usize = 256;
 /// Characters of a word: log ids, engines, codecs, latency types, policy fields.
 pub const WORD_CHARS: usize = 64;
+/// Characters of ids of actions and names of custom variables that are read: one more than they may
+/// have, so that one that is too long breaks the rule (rs.md §2.5) and is none of its beginning.
+pub const ID_CHARS: usize = 65;
 /// Characters of a label.
 pub const LABEL_CHARS: usize = 128;
 /// Characters of a text of an event.

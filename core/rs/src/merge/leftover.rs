@@ -1,6 +1,6 @@
 //! Updates that found no room (`FACTS_PER_CALL`): of each the values that no higher one of them
 //! has. A row shows what it would with all of them, whatever was there when they were dropped: in
-//! another order an update would have been covered first, and others kept.
+//! another order others would have been kept.
 
 use super::order::Rank;
 use crate::fact::CallFact;

@@ -41,6 +41,11 @@ impl Rank {
     pub(super) fn of(fact: &CallFact) -> Self {
         Self { phase: fact.phase, epoch: fact.epoch, number: fact.number, id: fact.id.clone() }
     }
+
+    /// Whether it is that of the fact of this id.
+    pub(super) fn is_of(&self, id: &str) -> bool {
+        self.id == id
+    }
 }
 
 impl Early {

@@ -4,9 +4,10 @@ use model::record::{Arrived, Body, CallType, EndState, Record};
 use model::time::Millis;
 use serde_json::{Value, json};
 
-use super::{CallState, DecodeError};
+use super::{CallState, DecodeError, Trace};
 use crate::correlate::Lender;
 use crate::fact::{CallFact, Fact, Told};
+use crate::limits::FACTS_PER_CALL;
 use crate::row::{CallRow, Named, flag};
 
 mod property;
@@ -81,7 +82,8 @@ fn the_golden_call_of_rm() {
     assert_eq!(facts.len(), 2);
     let mut state = CallState::new(call_key);
     let changes: Vec<_> = facts.iter().map(|(_, fact)| state.apply(fact)).collect();
-    assert_eq!((changes[0].trace, changes[1].trace), (true, false));
+    assert!(matches!(&changes[0].trace, Trace::New(steps) if steps.contains("least-used")));
+    assert_eq!(changes[1].trace, Trace::Same);
     assert_eq!((changes[0].lends, changes[1].lends), (true, false));
     let row = state.row(None);
     assert_eq!(row.day, facts[0].0.keys.day);
@@ -257,7 +259,7 @@ fn rule_6_association_time() {
 }
 
 #[test]
-fn covered_updates_are_dropped_but_not_forgotten() {
+fn updates_without_room_are_dropped_but_not_forgotten() {
     let mut state = CallState::new([7; 16]);
     state.apply(&rm("update", 1, 1, 60, json!({
         "id": "x/1.1", "tenant": {"name": "first"}, "dn": "1", "started_at": "2026-11-22T09:59:59Z",
@@ -267,10 +269,10 @@ fn covered_updates_are_dropped_but_not_forgotten() {
         state.apply(&rm("update", 1, 1, 61, json!({"id": id, "dn": "2", "call_id": "c"})));
     }
     let row = state.row(None);
-    assert_eq!(state.facts.len(), 1);
+    assert_eq!((state.facts.len(), state.leftovers.len()), (FACTS_PER_CALL, 1));
     assert_eq!(row.tenant.unwrap().name.as_deref(), Some("first"));
     assert_eq!((row.dn.as_deref(), row.started_ms), (Some("2"), 1_795_341_599_000));
-    assert!(state.encode().len() < 600);
+    assert!(state.encode().len() < 16_000);
 }
 
 #[test]
@@ -280,6 +282,37 @@ fn a_dropped_update_still_reopens() {
     let open = row(&[&update(1, 60), &update(2, 40), &update(3, 45), &end]);
     assert!(open.is_live());
     assert_eq!(seconds(&row(&[&update(1, 49), &update(2, 40), &update(3, 45), &end])), Some(50));
+}
+
+/// The first of two contents showed nothing, but was a sign of life.
+#[test]
+fn an_update_that_shows_nothing_gives_way_whole() {
+    let update = |epoch, time, n: u64, more: Value| {
+        let mut all = json!({"id": format!("x/{n}"), "epoch": epoch});
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        rm("update", epoch, 1, time, all)
+    };
+    let (loser, winner) = (update(2, 95, 0, json!({})), update(2, 5, 0, json!({"z": 1})));
+    let (later, end) = (update(2, 6, 1, json!({"z": 9})), rm("end", 1, 1, 9, json!({})));
+    let mut state = CallState::new([7; 16]);
+    for fact in [&loser, &later, &end] {
+        state.apply(fact);
+    }
+    assert!(state.row(None).is_live(), "the loser is a sign of life after the end");
+    assert_eq!(state.fact("x/0"), Some(&loser), "for the dead letter");
+    state.apply(&winner);
+    assert_eq!(seconds(&state.row(None)), Some(9));
+    assert_eq!(state.row(None), row(&[&winner, &later, &end]));
+}
+
+#[test]
+fn a_trace_goes_with_the_content_that_told_it() {
+    let step = json!({"stage": "select", "candidate": "a", "verdict": "chosen", "reason": "r"});
+    let trace = json!({"trace": [step]});
+    let mut state = CallState::new([7; 16]);
+    assert!(matches!(state.apply(&rm("end", 1, 1, 9, trace)).trace, Trace::New(_)));
+    assert_eq!(state.apply(&rm("end", 1, 1, 9, json!({"z": 1}))).trace, Trace::Gone);
+    assert_eq!(state.apply(&rm("end", 1, 1, 9, json!({"z": 2}))).trace, Trace::Same);
 }
 
 #[test]
@@ -342,7 +375,7 @@ fn an_erased_call_stays_erased() {
     between.apply(&start);
     between.erase();
     between.apply(&start);
-    assert!(!between.apply(&end).trace, "a trace of an erased call is not kept");
+    assert_eq!(between.apply(&end).trace, Trace::Same, "a trace of an erased call is not kept");
     let row = between.row(None);
     let bytes = |state: &CallState| {
         let row = serde_json::to_string(&state.row(None)).unwrap();

@@ -16,7 +16,7 @@ use crate::row::flag;
 
 impl CallState {
     /// One record for each fact, with its id, in the order of ids; then what is still known of
-    /// updates that others cover or that found no room. `trace`: what `call_trace` has. `by`: whom
+    /// updates that found no room. `trace`: what `call_trace` has. `by`: whom
     /// they name as producer.
     #[must_use]
     pub fn records(&self, trace: Option<&str>, by: &str) -> Vec<Value> {
@@ -30,14 +30,14 @@ impl CallState {
             })
             .collect();
         let erased = self.dropped.flags & flag::ERASED;
-        records.extend(self.covered().iter().map(|fact| record(fact, None, erased, by)));
+        records.extend(self.leftover().iter().map(|fact| record(fact, None, erased, by)));
         records
     }
 
     /// Updates of which only a part is left.
-    fn covered(&self) -> Vec<CallFact> {
+    fn leftover(&self) -> Vec<CallFact> {
         let dropped = &self.dropped;
-        // whatever the rank of a covered one, the row shows whom it showed
+        // whatever its rank, the row shows whom it showed
         let order = Verdict::of(&self.facts, &dropped.alive).order(self.facts.iter());
         let Some(any) = order.first().copied() else { return Vec::new() };
         let key: String = self.call_key.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -58,19 +58,19 @@ impl CallState {
             ..any.clone()
         };
         // one that found no room keeps its id, and what is known of it besides
-        let mut covered: BTreeMap<String, CallFact> = BTreeMap::new();
+        let mut all: BTreeMap<String, CallFact> = BTreeMap::new();
         for mut fact in self.leftovers.iter().cloned() {
             fact.values.guid = fact.values.guid.or_else(|| any.values.guid.clone());
-            covered.insert(fact.id.clone(), fact);
+            all.insert(fact.id.clone(), fact);
         }
         for (epoch, time_ms) in &dropped.alive {
             let id = format!("{key}/cdr.covered/{epoch}.0");
-            covered.insert(id.clone(), bare(id, super::UPDATE, *epoch, 0, *time_ms));
+            all.insert(id.clone(), bare(id, super::UPDATE, *epoch, 0, *time_ms));
         }
         let mut of = |early: &super::Early, set: &dyn Fn(&mut CallFact)| {
             let (id, phase, epoch, number) = early.parts();
             if phase != END {
-                let fact = covered
+                let fact = all
                     .entry(id.to_owned())
                     .or_insert_with(|| bare(id.to_owned(), phase, epoch, number, any.started_ms));
                 set(fact);
@@ -85,7 +85,7 @@ impl CallState {
         if let Some((early, usage)) = &dropped.usage {
             of(early, &|fact| fact.usage.clone_from(usage));
         }
-        covered.into_values().collect()
+        all.into_values().collect()
     }
 }
 

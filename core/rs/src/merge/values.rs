@@ -177,30 +177,4 @@ impl Values {
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
-
-    /// Whether every value that `other` has is here too, so that `other`, ranking lower, can
-    /// never show.
-    pub(super) fn covers(&self, other: &Self) -> bool {
-        let same = |mine: bool, others: bool| mine || !others;
-        same(self.guid.is_some(), other.guid.is_some())
-            && same(self.answered_ms.is_some(), other.answered_ms.is_some())
-            && same(self.service.is_some(), other.service.is_some())
-            && same(self.dn.is_some(), other.dn.is_some())
-            && same(self.call_id.is_some(), other.call_id.is_some())
-            && same(self.call_uuid.is_some(), other.call_uuid.is_some())
-            && same(self.resource.is_some(), other.resource.is_some())
-            && same(self.sip_status.is_some(), other.sip_status.is_some())
-            && same(self.reason.is_some(), other.reason.is_some())
-            && same(self.policy.is_some(), other.policy.is_some())
-            && same(self.media.is_some(), other.media.is_some())
-            && same(self.result.is_some(), other.result.is_some())
-            && same(self.result_reason.is_some(), other.result_reason.is_some())
-            && same(self.notes.is_some(), other.notes.is_some())
-            && same(self.origin.is_some(), other.origin.is_some())
-            && same(self.parent.is_some(), other.parent.is_some())
-            && same(self.sq_failed.is_some(), other.sq_failed.is_some())
-            && same(self.config_rev.is_some(), other.config_rev.is_some())
-            && same(self.owners.is_some(), other.owners.is_some())
-            && other.extra.keys().all(|key| self.extra.contains_key(key))
-    }
 }

@@ -14,7 +14,7 @@ use crate::correlate::Lender;
 use crate::erase::Numbers;
 use crate::fact::CallFact;
 use crate::key::{self, Day};
-use crate::merge::{CallState, DecodeError};
+use crate::merge::{CallState, DecodeError, Trace};
 use crate::row::{CallRow, Named, flag};
 use crate::var::VarRows;
 
@@ -42,7 +42,7 @@ struct Touched {
     state: CallState,
     last_fact_ms: i64,
     row_version: i64,
-    trace: Option<String>,
+    trace: Trace,
     /// What it was, and what it is, without anything borrowed; `None`: it was not, it borrows
     /// nothing.
     before: Option<Box<CallRow>>,
@@ -78,8 +78,8 @@ impl Calls {
         let touched = self.touch(at)?;
         touched.last_fact_ms = touched.last_fact_ms.max(received_ms);
         let change = touched.state.apply(call);
-        if change.trace {
-            touched.trace.clone_from(&call.trace);
+        if change.trace != Trace::Same {
+            touched.trace = change.trace;
         }
         if change.lends {
             let guid = call.values.guid.clone();
@@ -100,6 +100,7 @@ impl Calls {
             }
         };
         if erased {
+            touched.trace = Trace::Gone;
             self.touched.insert(at, touched);
         }
     }
@@ -403,7 +404,7 @@ impl Touched {
     }
 
     const fn of(state: CallState, last_fact_ms: i64, row_version: i64) -> Self {
-        let (trace, before, plain, lent) = (None, None, None, None);
+        let (trace, before, plain, lent) = (Trace::Same, None, None, None);
         Self { state, last_fact_ms, row_version, trace, before, plain, lent }
     }
 }

@@ -15,6 +15,7 @@ use crate::fact::EventFact;
 use crate::integrity::Gap;
 use crate::intervals::Intervals;
 use crate::key::{Day, Key};
+use crate::merge::Trace;
 use crate::quality::FailureRow;
 use crate::rollup::{DayMark, KeptFacts};
 use crate::row::CallRow;
@@ -243,8 +244,8 @@ pub struct CallLine {
     pub owners: Vec<(i64, i64)>,
     /// `call_fact_state`.
     pub state: Vec<u8>,
-    /// `call_trace`: the steps as JSON, where they changed.
-    pub trace: Option<String>,
+    /// `call_trace`: what becomes of the steps.
+    pub trace: Trace,
     /// `last_fact_ms`.
     pub last_fact_ms: i64,
     /// `row_version`: 1 = the row is new.

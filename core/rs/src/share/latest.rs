@@ -9,7 +9,8 @@ use super::objects::{Mention, ObjectKind, Objects};
 use crate::key::Key;
 use crate::row::Named;
 
-/// Rows that are to take the place of older ones.
+/// Rows that are to take the place of older ones, and of those that another content of their id
+/// made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Latest {
     /// `outbound_total`.

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::record::ContentHash;
+use model::record::{ContentHash, NAME_CHARS, Record};
 
 use super::changes::{Cause, DayKey, LetterRow};
 use super::item::{Good, Item, Origin};
@@ -188,8 +188,18 @@ fn row(item: &Item<'_>, cause: Cause, letter_key: Key, body: Option<Vec<u8>>) ->
         code: cause.code,
         field: clean(&cause.field),
         text: clean(&cause.text),
-        producer: item.read.as_ref().ok().map(|good| good.producer().to_owned()),
+        producer: match &item.read {
+            Ok(good) => Some(good.producer().to_owned()),
+            Err(_) => named(origin.body),
+        },
     }
+}
+
+/// The producer that a body which is no record names, if it can be read so far.
+fn named(body: &[u8]) -> Option<String> {
+    let body = Record::json_of(body)?;
+    let name = body.get("producer")?.get("name")?.as_str()?;
+    Some(clean(name).chars().take(NAME_CHARS).collect::<String>()).filter(|name| !name.is_empty())
 }
 
 impl LetterRow {
@@ -282,6 +292,10 @@ mod tests {
     use super::*;
 
     fn letter_of(id: Option<&str>, properties: &[(String, String)]) -> LetterRow {
+        letter(id, properties, b"{}")
+    }
+
+    fn letter(id: Option<&str>, properties: &[(String, String)], body: &[u8]) -> LetterRow {
         let origin = Origin {
             seq: 1,
             letter: None,
@@ -293,11 +307,25 @@ mod tests {
             message_id: None,
             fallback_id: id,
             properties,
-            body: b"{}",
+            body,
         };
         let refusal = Refusal { code: "not_json", field: String::new(), text: String::new() };
         let item = Item { origin, read: Err(refusal), hushed: false };
         row(&item, rejected(String::new()), [0; 16], None)
+    }
+
+    /// So that whoever mends a producer finds all of its letters.
+    #[test]
+    fn a_letter_names_the_producer_that_a_refused_body_names() {
+        let of = |body: &str| letter(None, &[], body.as_bytes()).producer;
+        let named =
+            |name: &str| format!(r#"{{"kind":"x","producer":{{"name":"{name}","seq":-1}}}}"#);
+        assert_eq!(of(&named("mcp-1")).as_deref(), Some("mcp-1"));
+        assert_eq!(of(&named(&"ü".repeat(200))), Some("ü".repeat(128)));
+        for nobody in [&named(""), r#"{"producer":7}"#, r#"{"producer":{"name":["x"]}}"#, "torn {"]
+        {
+            assert_eq!(of(nobody), None, "{nobody}");
+        }
     }
 
     /// A retry needs the id that the record had when it came (rs.md §2.1, §2.8).

@@ -291,6 +291,11 @@ fn both_spellings_say_the_same() {
         (json!({"label": "ActionStart", "text": "a"}), label("ActionStart", "a")),
         (json!({"label": "mine", "text": "a"}), label("mine", "a")),
     ];
+    let long = |field: &str, verb: &str| json!({"verb": verb, field: "x".repeat(90)});
+    for fields in [long("action", "action_start"), long("name", "custom")] {
+        let report = record(59, fields).report([3; 16]).unwrap();
+        assert_eq!(ignored(&evaluate(&call(None), &[report])).len(), 1, "none of its beginning");
+    }
     for (n, (fields, text)) in (1..).zip(pairs) {
         let (structured, text) = (record(n, fields), record(n, text));
         assert_eq!(structured, text);

@@ -16,6 +16,7 @@ mod figures;
 mod follower;
 mod midnight;
 pub(crate) mod keeping;
+mod latest;
 mod own;
 mod questions;
 mod rollups;

@@ -5,7 +5,7 @@ use super::fields::{Fields, Log};
 use super::shape::{leg, name, text, text_bytes, word};
 use crate::record::event::{CallEvent, Var};
 use crate::record::limits::{
-    LABEL_CHARS, NOTES_BYTES, REASON_CHARS, TEXT_CHARS, VALUE_CHARS, WORD_CHARS,
+    ID_CHARS, LABEL_CHARS, NOTES_BYTES, REASON_CHARS, TEXT_CHARS, VALUE_CHARS, WORD_CHARS,
 };
 use crate::record::refusal::Refusal;
 use crate::record::word::{Level, VarResult, Verb};
@@ -36,11 +36,11 @@ pub(super) fn var(fields: &mut Fields<'_>, log: &mut Log) -> Result<Var, Refusal
         label,
         text: fields.optional(log, "text", text_bytes(NOTES_BYTES)),
         verb,
-        action: fields.optional(log, "action", text(WORD_CHARS)),
-        parent: fields.optional(log, "parent", text(WORD_CHARS)),
+        action: fields.optional(log, "action", text(ID_CHARS)),
+        parent: fields.optional(log, "parent", text(ID_CHARS)),
         result: fields.optional(log, "result", word(VarResult::parse)),
         reason: fields.optional(log, "reason", text(REASON_CHARS)),
-        name: fields.optional(log, "name", text(WORD_CHARS)),
+        name: fields.optional(log, "name", text(ID_CHARS)),
         value: fields.optional(log, "value", text(VALUE_CHARS)),
     })
 }

@@ -1,9 +1,11 @@
 //! All rules of rs.md §2.9 at once, over any order of any facts.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::super::{CallState, UPDATE};
+use super::super::{CallState, Trace, UPDATE};
 use super::{GUID, fact_of, rm};
 use crate::fact::CallFact;
 use crate::limits::FACTS_PER_CALL;
@@ -49,6 +51,15 @@ fn any_fact() -> impl Strategy<Value = CallFact> {
     )
 }
 
+/// `call_trace`, as a store keeps it.
+fn keep(kept: &mut Option<String>, trace: Trace) {
+    match trace {
+        Trace::Same => {}
+        Trace::New(trace) => *kept = Some(trace),
+        Trace::Gone => *kept = None,
+    }
+}
+
 /// Facts of distinct ids, and an order in which each comes at least once.
 fn any_history() -> impl Strategy<Value = (Vec<CallFact>, Vec<usize>)> {
     prop::collection::vec(any_fact(), 1..9).prop_flat_map(|mut facts| {
@@ -73,9 +84,7 @@ proptest! {
         let mut plain = CallState::new([7; 16]);
         let mut trace = None;
         for fact in &facts {
-            if plain.apply(fact).trace {
-                trace = fact.trace.clone();
-            }
+            keep(&mut trace, plain.apply(fact).trace);
         }
         let mut other = CallState::new([7; 16]);
         let mut other_trace = None;
@@ -83,15 +92,60 @@ proptest! {
             if split >> (step % 16) & 1 == 1 {
                 other = CallState::decode(&other.encode()).unwrap();
             }
-            if other.apply(&facts[*at]).trace {
-                other_trace = facts[*at].trace.clone();
-            }
+            keep(&mut other_trace, other.apply(&facts[*at]).trace);
         }
         let bytes = |state: &CallState| serde_json::to_vec(&state.row(None)).unwrap();
         prop_assert_eq!(bytes(&other), bytes(&plain));
         prop_assert_eq!(other.encode(), plain.encode());
         prop_assert_eq!(other_trace, trace);
         prop_assert_eq!(crate::invariant::check(&plain.row(None)), Ok(()));
+    }
+
+    /// Of two contents of one id only the one counts for which the ledger decides, whichever came
+    /// first and whatever came between them.
+    #[test]
+    fn rule_8_holds_for_two_contents_of_an_id(
+        (facts, order) in any_history(),
+        others in prop::collection::vec(any_fact(), 8),
+        both in any::<u8>(),
+    ) {
+        let mut contents = facts.clone();
+        for (at, other) in others.into_iter().enumerate().take(facts.len()) {
+            if both >> at & 1 == 1 {
+                let CallFact { id, number, .. } = facts[at].clone();
+                contents.push(CallFact { id, number, ..other });
+            }
+        }
+        let hash = |fact: &CallFact| format!("{fact:?}");
+        let mut winners: BTreeMap<&str, &CallFact> = BTreeMap::new();
+        for fact in &contents {
+            let winner = winners.entry(&fact.id).or_insert(fact);
+            if hash(fact) < hash(winner) {
+                *winner = fact;
+            }
+        }
+        let mut plain = CallState::new([7; 16]);
+        let mut trace = None;
+        winners.values().for_each(|fact| keep(&mut trace, plain.apply(fact).trace));
+        let (mut state, mut its_trace) = (CallState::new([7; 16]), None);
+        let mut stored: BTreeMap<&str, String> = BTreeMap::new();
+        // the second contents come at the place of another fact
+        let second = order.iter().filter_map(|at| contents.get(facts.len() + at));
+        let turns = order.iter().map(|at| &contents[*at]);
+        for fact in second.chain(turns).chain(&contents[facts.len()..]) {
+            if stored.get(&*fact.id).is_none_or(|known| hash(fact) < *known) {
+                stored.insert(&fact.id, hash(fact));
+                keep(&mut its_trace, state.apply(fact).trace);
+            }
+        }
+        prop_assert_eq!(state.row(None), plain.row(None));
+        prop_assert_eq!(state.missing(), plain.missing());
+        prop_assert_eq!(state.last_known(), plain.last_known());
+        // where one that gave way had a trace, that of a lower fact is not known any more
+        let won = |fact: &CallFact| winners.values().any(|winner| *winner == fact);
+        if contents.iter().all(|fact| fact.trace.is_none() || won(fact)) {
+            prop_assert_eq!(its_trace, trace);
+        }
     }
 
     /// Rule 8 holds when a call has more facts than are kept apart, too.
@@ -118,9 +172,9 @@ proptest! {
         }
     }
 
-    /// Dropping covered updates is never seen.
+    /// What is kept of facts shows what all of them do.
     #[test]
-    fn dropping_is_never_seen((facts, _) in any_history()) {
+    fn a_state_shows_all_of_its_facts((facts, _) in any_history()) {
         let mut state = CallState::new([7; 16]);
         for fact in &facts {
             state.apply(fact);
@@ -161,9 +215,9 @@ proptest! {
     }
 }
 
-/// A covered update is told in the name of the component that the row shows.
+/// An update that shows nothing is told in the name of the component that the row shows.
 #[test]
-fn a_covered_update_of_another_node_moves_no_call() {
+fn an_update_of_another_node_moves_no_call() {
     let update = |node: u64| {
         let id = format!("{GUID}/00690001/cdr.update/3.{node}.0");
         rm("update", 3, node, 4, json!({"id": id}))

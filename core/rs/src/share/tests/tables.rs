@@ -1,6 +1,7 @@
 //! Tables in memory, and a dialect that carries shares out on them.
 
 use super::*;
+use crate::merge::Trace;
 use crate::rollup::{KeptFacts, PORT_EVENTS};
 
 /// A row of `kept_record` as it is read.
@@ -133,7 +134,11 @@ impl Tables {
         }
         for mut line in changes.calls {
             let at = (line.day, line.row.call_key);
-            self.traces.extend(line.trace.take().map(|trace| (at, trace)));
+            match std::mem::take(&mut line.trace) {
+                Trace::Same => {}
+                Trace::New(trace) => _ = self.traces.insert(at, trace),
+                Trace::Gone => _ = self.traces.remove(&at),
+            }
             let before = self.calls.insert(at, line.clone());
             assert_eq!(before.map_or(0, |before| before.row_version) + 1, line.row_version);
         }

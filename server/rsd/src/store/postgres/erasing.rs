@@ -218,9 +218,6 @@ impl Eraser {
         let day = place.day;
         let mut part = Part::new(link, second, objects, &batch, now_ms);
         part.run(|share| keys.iter().for_each(|key| share.erase((day, *key), Some(numbers))))?;
-        let gone = "DELETE FROM rs_call_trace WHERE day = $1 AND call_key = ANY($2)";
-        let uids: Vec<Uid> = keys.into_iter().map(Uid).collect();
-        link.execute(gone, &[&signed(day), &uids])?;
         let hanging = BY_DAY.iter().map(|table| table.name).filter(|name| name.contains("_var_"));
         for name in OF_CALLS.into_iter().chain(hanging).chain(["rs_sq_failure"]) {
             place.changed |= bit(place, name);

@@ -48,8 +48,6 @@ impl Eraser {
             rows.iter().map(|row| (unsigned(row.get(0)), uid(row, 1))).collect();
         let mut part = Part::new(link, second, objects, &batch, now_ms);
         part.run(|share| at.iter().for_each(|at| share.erase(*at, None)))?;
-        let gone = "DELETE FROM rs_call_trace WHERE day = ANY($1) AND call_key = ANY($2)";
-        link.execute(gone, &[&days, &keys])?;
         note(link, &names(legs, secret), now_ms, &mut newest)?;
         put_seal(link, secret, newest)?;
         custody::note(link, line)?;

@@ -107,7 +107,8 @@ pub(super) fn latest(link: &mut Link, latest: &Latest) -> Result<(), StoreError>
                queued = excluded.queued, successful = excluded.successful,
                failed = excluded.failed, updated_ms = excluded.updated_ms,
                id_key = excluded.id_key
-             WHERE (t.updated_ms, t.id_key) < (excluded.updated_ms, excluded.id_key)",
+             WHERE (t.updated_ms, t.id_key) < (excluded.updated_ms, excluded.id_key)
+               OR t.id_key = excluded.id_key",
             &[
                 &row.component_id,
                 &row.tenant_id,
@@ -128,7 +129,8 @@ pub(super) fn latest(link: &mut Link, latest: &Latest) -> Result<(), StoreError>
             "INSERT INTO rs_snmp_value AS t VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (component_id, name) DO UPDATE SET value = excluded.value,
                updated_ms = excluded.updated_ms, id_key = excluded.id_key
-             WHERE (t.updated_ms, t.id_key) < (excluded.updated_ms, excluded.id_key)",
+             WHERE (t.updated_ms, t.id_key) < (excluded.updated_ms, excluded.id_key)
+               OR t.id_key = excluded.id_key",
             &[&row.component_id, &name, &value, &row.updated_ms, &Uid(row.id_key)],
         )?;
     }

@@ -1,9 +1,9 @@
 //! What a share of a batch writes, as `core/rs` has made it: one statement a table, its rows as
 //! arrays. Nothing is decided here.
 
-use rs::Key;
 use rs::integrity::Gap;
 use rs::share::{CallLine, Cause, Changes, LedgerRow, Settled};
+use rs::{Key, Trace};
 use tokio_postgres::types::ToSql;
 
 use super::call::upsert;
@@ -96,9 +96,18 @@ fn states(link: &mut Link, calls: &[CallLine]) -> Result<(), StoreError> {
             &column(calls, |call| &*call.state),
         ],
     )?;
+    traces(link, calls)
+}
+
+fn traces(link: &mut Link, calls: &[CallLine]) -> Result<(), StoreError> {
+    let gone = calls.iter().filter(|call| call.trace == Trace::Gone);
+    for (day, keys) in by_day(&gone.map(|call| (call.day, call.row.call_key)).collect()) {
+        let sql = "DELETE FROM rs_call_trace WHERE day = $1 AND call_key = ANY($2)";
+        link.execute(sql, &[&signed(day), &keys])?;
+    }
     let (mut traced, mut steps) = (Vec::new(), Vec::new());
     for call in calls {
-        if let Some(trace) = &call.trace {
+        if let Trace::New(trace) = &call.trace {
             steps.push(zstd::bulk::compress(trace.as_bytes(), 3).map_err(StoreError::Files)?);
             traced.push(call);
         }

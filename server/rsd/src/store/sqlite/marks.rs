@@ -118,7 +118,7 @@ pub(super) fn latest(db: &Connection, latest: &Latest) -> Result<(), StoreError>
             "INSERT INTO rs_outbound_total VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT (component_id, tenant_id, profile_id) DO UPDATE SET queued = ?4,
                successful = ?5, failed = ?6, updated_ms = ?7, id_key = ?8
-             WHERE (updated_ms, id_key) < (?7, ?8)",
+             WHERE (updated_ms, id_key) < (?7, ?8) OR id_key = ?8",
         )?
         .execute(params![
             row.component_id,
@@ -136,7 +136,7 @@ pub(super) fn latest(db: &Connection, latest: &Latest) -> Result<(), StoreError>
             "INSERT INTO rs_snmp_value VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (component_id, name) DO UPDATE SET value = ?3, updated_ms = ?4,
                id_key = ?5
-             WHERE (updated_ms, id_key) < (?4, ?5)",
+             WHERE (updated_ms, id_key) < (?4, ?5) OR id_key = ?5",
         )?
         .execute(params![
             row.component_id,

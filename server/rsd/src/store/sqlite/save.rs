@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use rs::Key;
 use rs::integrity::Gap;
 use rs::share::{CallLine, Cause, Changes, EventRow, KeptRow, LetterRow, Settled};
+use rs::{Key, Trace};
 use rusqlite::{Connection, params};
 
 use super::{hanging, marks};
@@ -130,12 +130,24 @@ fn call(db: &Connection, call: &CallLine) -> Result<(), StoreError> {
     ])?;
     db.prepare_cached("INSERT OR REPLACE INTO rs_call_fact_state VALUES (?1, ?2)")?
         .execute(params![key, call.state])?;
-    if let Some(trace) = &call.trace {
-        let packed = zstd::bulk::compress(trace.as_bytes(), 3).map_err(StoreError::Files)?;
-        db.prepare_cached("INSERT OR REPLACE INTO rs_call_trace VALUES (?1, ?2)")?
-            .execute(params![key, packed])?;
-    }
+    trace(db, call)?;
     lists(db, call)
+}
+
+fn trace(db: &Connection, call: &CallLine) -> Result<(), StoreError> {
+    let key = &call.row.call_key;
+    match &call.trace {
+        Trace::Same => {}
+        Trace::New(steps) => {
+            let packed = zstd::bulk::compress(steps.as_bytes(), 3).map_err(StoreError::Files)?;
+            db.prepare_cached("INSERT OR REPLACE INTO rs_call_trace VALUES (?1, ?2)")?
+                .execute(params![key, packed])?;
+        }
+        Trace::Gone => {
+            db.prepare_cached("DELETE FROM rs_call_trace WHERE call_key = ?1")?.execute([key])?;
+        }
+    }
+    Ok(())
 }
 
 const UPSERT: &str = "INSERT OR REPLACE INTO rs_call (

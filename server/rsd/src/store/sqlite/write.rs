@@ -207,14 +207,11 @@ impl Writer {
         part.erase(day, keys, numbers)?;
         let Part { transaction, news, names, .. } = part;
         let erased: Vec<Key> = news.calls.into_keys().collect();
-        for key in &erased {
-            let trace = "DELETE FROM rs_call_trace WHERE call_key = ?1";
-            transaction.prepare_cached(trace)?.execute([key])?;
-        }
         if let (Names::Main(main), false) = (names, erased.is_empty()) {
             erasing::changing(main)?;
         }
         transaction.commit()?;
+        self.marked.add(day);
         Ok(erased)
     }
 

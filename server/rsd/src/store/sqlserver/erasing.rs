@@ -16,10 +16,10 @@ use super::failure::Failure;
 use super::forgetting::forget;
 use super::keeping::next_day;
 use super::link::{Cells, Link};
-use super::row::{int, keys};
+use super::row::int;
 use super::save::{self, one};
 use super::statement::erasing as sql;
-use super::statement::{Statement, accounts, keeping};
+use super::statement::{Statement, accounts};
 use super::{SqlServer, apply, custody, dims};
 use crate::store::StoreError;
 use crate::store::custody::Audit;
@@ -290,7 +290,7 @@ async fn calls(
     Ok(done.then_some(found))
 }
 
-/// Erases calls that tell one of the numbers, without numbers all of them, with their traces;
+/// Erases calls that tell one of the numbers, without numbers all of them;
 /// false: objects had to be learned first, and the transaction is undone.
 pub(super) async fn put(
     link: &mut Link,
@@ -309,17 +309,7 @@ pub(super) async fn put(
         return Ok(false);
     }
     save::save(link, &share.finish(objects), now_ms).await?;
-    gone(link, at).await?;
     Ok(true)
-}
-
-/// Takes traces away.
-async fn gone(link: &mut Link, of: &[(Day, Key)]) -> Result<(), Failure> {
-    if !of.is_empty() {
-        let of = keys(of.iter().map(|(day, key)| (*day, key)));
-        link.run(keeping::CALLS_TRACE, &[&of]).await?;
-    }
-    Ok(())
 }
 
 /// Traces of other calls: one that tells the number goes.
@@ -332,7 +322,7 @@ async fn traces(link: &mut Link, place: &mut Place, work: &Work<'_>) -> Result<F
     let told = rows.iter().filter(tells).map(|(key, _)| (place.day, *key));
     let told: Vec<(Day, Key)> = told.collect();
     if work.erased.is_some() {
-        gone(link, &told).await?;
+        save::without_traces(link, &told).await?;
     }
     Ok(Found { rows: count(told.len()), ..Found::default() })
 }

@@ -3,13 +3,15 @@
 
 use rs::integrity::Gap;
 use rs::share::{CallLine, Cause, Changes, EventRow, FailureLine, LedgerRow, Settled};
+use rs::{Day, Key, Trace};
 use tiberius::{ToSql, TokenRow};
 
 use super::custody::note;
 use super::failure::Failure;
 use super::link::Link;
 use super::marks;
-use super::row::{int, key, row};
+use super::row::{int, key, keys, row};
+use super::statement::keeping::CALLS_TRACE;
 use super::statement::save::{self as sql, STAGED, Staged};
 use super::statement::{Statement, custody};
 use crate::store::custody::retried;
@@ -110,9 +112,26 @@ async fn calls(link: &mut Link, calls: &[CallLine]) -> Result<(), Failure> {
         let values: [&dyn ToSql; 3] = [&int(call.day), &&call.row.call_key[..], &&call.state[..]];
         one(link, [sql::STATE_UPDATE_ONE, sql::STATE_INSERT_ONE], &values).await?;
     }
+    traces(link, calls).await?;
+    hang(link, calls).await
+}
+
+/// Takes traces away.
+pub(super) async fn without_traces(link: &mut Link, of: &[(Day, Key)]) -> Result<(), Failure> {
+    if !of.is_empty() {
+        let of = keys(of.iter().map(|(day, key)| (*day, key)));
+        link.run(CALLS_TRACE, &[&of]).await?;
+    }
+    Ok(())
+}
+
+async fn traces(link: &mut Link, calls: &[CallLine]) -> Result<(), Failure> {
+    let gone = calls.iter().filter(|call| call.trace == Trace::Gone);
+    let gone: Vec<_> = gone.map(|call| (call.day, call.row.call_key)).collect();
+    without_traces(link, &gone).await?;
     let mut traces = Vec::new();
     for call in calls {
-        if let Some(trace) = &call.trace {
+        if let Trace::New(trace) = &call.trace {
             let packed = zstd::bulk::compress(trace.as_bytes(), 3).map_err(|error| {
                 Failure::Unexpected(format!("no trace that could be packed: {error}"))
             })?;
@@ -120,8 +139,7 @@ async fn calls(link: &mut Link, calls: &[CallLine]) -> Result<(), Failure> {
         }
     }
     let traces = traces.iter().map(|(day, key, packed)| row![int(*day), &key[..], &packed[..]]);
-    put(link, &sql::TRACE, traces).await?;
-    hang(link, calls).await
+    put(link, &sql::TRACE, traces).await
 }
 
 async fn hang(link: &mut Link, calls: &[CallLine]) -> Result<(), Failure> {

@@ -38,6 +38,21 @@ fn has_it(path: &Path) -> bool {
     bytes.windows(NUMBER.len()).any(|part| part == NUMBER.as_bytes())
 }
 
+/// Who makes bins looks into the files that have marks, also of a day without new records.
+#[test]
+fn the_job_is_told_of_the_marks_of_an_erasure() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let call = rm(1, 10).dn(NUMBER);
+    store.apply(&arrivals(&[call.start(), call.end(40)], 1, 1), NOW).unwrap();
+    let db = Connection::open(dir.path().join(DAY)).unwrap();
+    db.execute_batch("DELETE FROM rs_dirty_bin").unwrap();
+    assert_eq!(store.bins().unwrap().oldest_mark().unwrap(), None, "all bins are made");
+    begin(&store);
+    to_its_end(&store);
+    assert!(store.bins().unwrap().oldest_mark().unwrap().is_some());
+}
+
 /// Whatever the slice, its rows may be stored when the power goes, and its note not.
 #[test]
 fn a_cut_between_a_slice_and_its_note_leaves_nothing_in_free_pages() {

@@ -251,7 +251,7 @@ WHERE gran = 1 AND bin_ms >= @P1 AND bin_ms < @P2 AND deltas IS NOT NULL";
     OUTBOUND_UPDATE = "UPDATE rs_outbound_total SET queued = @P4, successful = @P5, failed = @P6,
   updated_ms = @P7, id_key = @P8
 WHERE component_id = @P1 AND tenant_id = @P2 AND profile_id = @P3
-AND (updated_ms < @P7 OR updated_ms = @P7 AND id_key < @P8)";
+AND (updated_ms < @P7 OR updated_ms = @P7 AND id_key < @P8 OR id_key = @P8)";
     /// The first.
     OUTBOUND_INSERT = "INSERT INTO rs_outbound_total
   (component_id, tenant_id, profile_id, queued, successful, failed, updated_ms, id_key)
@@ -261,7 +261,7 @@ WHERE NOT EXISTS (SELECT 1 FROM rs_outbound_total AS t WITH (UPDLOCK, HOLDLOCK)
     /// A newer value in place of an older one.
     SNMP_UPDATE = "UPDATE rs_snmp_value SET value = @P3, updated_ms = @P4, id_key = @P5
 WHERE component_id = @P1 AND name = @P2
-AND (updated_ms < @P4 OR updated_ms = @P4 AND id_key < @P5)";
+AND (updated_ms < @P4 OR updated_ms = @P4 AND id_key < @P5 OR id_key = @P5)";
     /// The first.
     SNMP_INSERT = "INSERT INTO rs_snmp_value (component_id, name, value, updated_ms, id_key)
 SELECT @P1, @P2, @P3, @P4, @P5
