@@ -321,7 +321,11 @@ mod tests {
     #[test]
     fn what_is_too_large_is_cut_and_told() {
         let (log, lines) = Log::capture(|| model::time::Millis(0));
-        let mut rs = Rs { spool_limit: u64::MAX, ..Rs::default() };
+        // no more memory than the group of a test has
+        let least = 16 << 20;
+        let database = Database { cache: least, ..Rs::default().database };
+        let small = Rs { broker_memory: least, database, ..Rs::default() };
+        let mut rs = Rs { spool_limit: u64::MAX, ..small.clone() };
         rs.broker_limits.connections = u32::MAX;
         let of = |rs: &Rs, spool: &str| Clamped::of(rs, Path::new(spool), &log);
         let clamped = of(&rs, "/tmp/not/there/yet").unwrap();
@@ -334,7 +338,7 @@ mod tests {
         assert_eq!(refused.exit_code(), 78);
         let text = refused.to_string();
         assert!(keys.iter().all(|key| text.contains(key)), "{text}");
-        rs = Rs { spool_limit: 1 << 20, strict_limits: true, ..Rs::default() };
+        rs = Rs { spool_limit: 1 << 20, strict_limits: true, ..small };
         rs.broker_limits.connections = 10;
         let clamped = of(&rs, "/").unwrap();
         assert_eq!((clamped.connections, clamped.spool_bytes), (10, 1 << 20));
