@@ -23,7 +23,8 @@ pub struct Keys {
     /// Day (`yyyymmdd`, UTC) of the fact and its ledger entry: of the session's start, of a call
     /// that is no leg of RM of its own start.
     pub day: Day,
-    /// Key in `fact_ledger`.
+    /// Key in `fact_ledger`: what has the same is one record, by whatever content. Of a `cdr` it is
+    /// made of its id and its call, of others of the id and whether they hang on a call.
     pub id_key: Key,
     /// Key in `call`, of a `cdr`.
     pub call_key: Option<Key>,
@@ -34,8 +35,14 @@ impl Keys {
     #[must_use]
     pub fn of(record: &Record) -> Self {
         let at = Moments::of(record);
-        let fields = [record.id.as_bytes()];
-        Self { day: day(at.fact), id_key: key(at.prefix(), &fields), call_key: call_key(record) }
+        let (id, call_key) = (record.id.as_bytes(), call_key(record));
+        let id_key = match &call_key {
+            // one id of two calls is of two records, or which of them counts would depend on which
+            // comes first: a fact that loses its id has to leave the call that it was told of
+            Some(call @ [a, b, c, d, ..]) => key([*a, *b, *c, *d], &[id, call]),
+            None => key(at.prefix(), &[id, &[u8::from(hangs_on_a_call(record))]]),
+        };
+        Self { day: day(at.fact), id_key, call_key }
     }
 }
 
@@ -186,6 +193,11 @@ fn call_key(record: &Record) -> Option<Key> {
         Some((guid, leg)) => leg_key(guid, leg, cdr.started_at),
         None => session_key(&record.component.name, &cdr.session_id, cdr.started_at),
     })
+}
+
+/// Events, reports and quality lie with the calls; all else may lie apart, with a ledger of its own.
+const fn hangs_on_a_call(record: &Record) -> bool {
+    matches!(record.body, Body::Event(_) | Body::Var(_) | Body::SqCall(_))
 }
 
 /// The leg of RM that a record is of.

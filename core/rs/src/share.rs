@@ -19,6 +19,7 @@ mod bisect;
 mod books;
 mod calls;
 mod changes;
+mod conflict;
 mod first;
 mod gates;
 mod item;
@@ -36,19 +37,16 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::record::ContentHash;
-
 use self::books::Books;
 use self::calls::{Calls, DayGuid};
 use self::ledger::{Ledger, Verdict};
 use self::legs::Legs;
-use self::letters::{Letters, Sorted, conflict, rejected};
+use self::letters::{Letters, Sorted, rejected};
 use self::sessions::Sessions;
 use crate::erase::Numbers;
 use crate::fact::{EventFact, Told};
 use crate::key::Day;
 use crate::merge::DecodeError;
-use crate::quality::QualityFact;
 use crate::rollup::{own_bin_ms, own_bins, own_bins_of};
 use crate::row::Named;
 use crate::var::Rule;
@@ -92,6 +90,7 @@ struct Asked {
     guids: BTreeSet<DayGuid>,
     sessions: BTreeSet<SessionKey>,
     bodies: BTreeSet<DayKey>,
+    gone: BTreeSet<DayKey>,
 }
 
 #[derive(Clone, Debug)]
@@ -190,7 +189,7 @@ impl<'b> Share<'b> {
     ///
     /// # Errors
     /// A stored state that cannot be read; nothing is to be stored then.
-    pub fn found(&mut self, mut found: Found, objects: &Objects) -> Result<(), DecodeError> {
+    pub fn found(&mut self, mut found: Found) -> Result<(), DecodeError> {
         match self.stage {
             Stage::Begin => {
                 self.ledger.found(found.ledger);
@@ -207,8 +206,7 @@ impl<'b> Share<'b> {
                 self.legs.found(&found.calls);
                 self.asked.guids.extend(self.new_legs().guids);
                 self.work()?;
-                let changing = self.sessions.changing(objects);
-                self.calls.found_more(found.calls, &changing, self.only, objects);
+                self.calls.found_more(found.calls);
             }
             Stage::Gather => {
                 for row in std::mem::take(&mut found.events) {
@@ -221,9 +219,7 @@ impl<'b> Share<'b> {
                     self.letters.put_body(at, row.body.into_bytes());
                 }
                 for row in &found.quality {
-                    let fact = QualityFact::decode(&row.fact);
-                    let body = fact.and_then(|fact| serde_json::to_vec(&fact).ok());
-                    self.letters.put_body((row.day, row.id_key), body.unwrap_or_default());
+                    self.lose_quality(row);
                 }
                 self.letters.found(std::mem::take(&mut found.letters));
                 self.sessions.found(&mut found);
@@ -231,8 +227,7 @@ impl<'b> Share<'b> {
                     self.calls.lending.know(guid, [day]);
                 }
                 self.calls.have_ports(found.ports);
-                let changing = self.sessions.changing(objects);
-                self.calls.found_more(found.calls, &changing, self.only, objects);
+                self.calls.found_more(found.calls);
             }
             Stage::Name => {}
         }
@@ -259,21 +254,25 @@ impl<'b> Share<'b> {
     fn gather(&mut self, objects: &Objects) -> Option<Wants> {
         self.calls.make_rows();
         self.sessions.touch(self.calls.told());
-        let mentions = self.sessions.components(self.calls.sessions(), objects);
+        let mut mentions = self.sessions.components(self.calls.sessions(), objects);
+        mentions.extend(self.calls.strangers(objects));
         if !mentions.is_empty() {
             return Some(Wants { mentions, ..Wants::default() });
         }
+        self.calls.wake(&self.sessions.changing(objects), self.only, objects);
         let changed = self.sessions.changed(self.calls.sessions(), objects);
         let guids = self.calls.guids(&changed, self.only, objects);
         let apart = self.calls.apart(&changed, objects);
         let sessions = sessions::around(changed);
         let bodies = &self.letters.bodies() - &self.asked.bodies;
+        let quality = &self.changes.gone - &self.asked.gone;
         let wants = Wants {
             guids: &guids - &self.asked.guids,
             call_days: apart.clone(),
             sessions: &sessions - &self.asked.sessions,
             events: bodies.clone(),
             kept: bodies,
+            quality,
             letters: self.letters.wants(),
             ..Wants::default()
         };
@@ -284,6 +283,7 @@ impl<'b> Share<'b> {
         self.asked.guids.extend(wants.guids.iter().cloned());
         self.asked.sessions.extend(wants.sessions.iter().cloned());
         self.asked.bodies.extend(&wants.kept);
+        self.asked.gone.extend(&wants.quality);
         (wants != Wants::default()).then_some(wants)
     }
 
@@ -423,44 +423,6 @@ impl<'b> Share<'b> {
         if let Some(minute) = good.end_minute() {
             let minute = (good.producer().to_owned(), good.boot(), minute);
             *self.changes.stored_minutes.entry(minute).or_default() += 1;
-        }
-    }
-
-    /// What was stored under the id goes to the dead letters, and nothing of it stays.
-    fn replace(
-        &mut self,
-        at: DayKey,
-        hash: ContentHash,
-        call: Option<DayKey>,
-        index: usize,
-        good: &Good,
-    ) -> Result<(), DecodeError> {
-        self.sessions.forget(at);
-        if let Some(loser) = self.ledger.holder(at) {
-            self.events.remove(&at);
-            self.kept.remove(&at);
-            self.lose(loser, good);
-            return Ok(());
-        }
-        self.changes.gone.insert(at);
-        let body = match (&good.fact.told, call) {
-            (Told::Call(_), Some(call)) => Some(self.calls.body(call, &good.record.id)?),
-            _ => None,
-        };
-        self.figure("id_conflict", good.producer());
-        if let Some(item) = self.batch.items().get(index) {
-            self.letters.lost(item, conflict(good), (at, &hash), body);
-        }
-        Ok(())
-    }
-
-    /// The loser of an id conflict becomes a dead letter.
-    fn lose(&mut self, loser: usize, good: &Good) {
-        self.figure("id_conflict", good.producer());
-        let Some(item) = self.batch.items().get(loser) else { return };
-        if let Ok(lost) = &item.read {
-            let (id, hash) = (&lost.fact.keys.id_key, &lost.fact.content_hash);
-            self.letters.lose(item, conflict(good), id, hash);
         }
     }
 

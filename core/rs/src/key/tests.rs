@@ -27,6 +27,12 @@ fn expected(prefix: [u8; 4], bytes: &[u8]) -> Key {
     key.try_into().unwrap()
 }
 
+/// The fields of a key in the ledger.
+fn of_id(id: &str, more: &[u8]) -> Vec<u8> {
+    let field = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat();
+    [field(id.as_bytes()), field(more)].concat()
+}
+
 #[test]
 fn a_leg_of_rm() {
     let guid = "01A202B2-C578-7487-A7D5-BA32B23886C4/00690001";
@@ -39,8 +45,7 @@ fn a_leg_of_rm() {
     assert_eq!(of_rm_session("E1DE00B6-1001D4A8"), None);
 
     let id = format!("{guid}/cdr.end/1.1");
-    let bytes = [&[0, 0, 0, u8::try_from(id.len()).unwrap()][..], id.as_bytes()].concat();
-    assert_eq!(end.id_key, expected([0x01, 0xA2, 0x02, 0xB2], &bytes));
+    assert_eq!(end.id_key, expected([0x01, 0xA2, 0x02, 0xB2], &of_id(&id, &end.call_key.unwrap())));
     // the GUID's own time, not the record's
     assert_eq!(end.day, day(Millis(0x01A2_02B2_C578)));
 }
@@ -67,8 +72,9 @@ fn a_session_of_another_component() {
         end.call_key,
         Some(session_key("mcp-1", "E1DE00B6-1001D4A8", Millis(started.0 + 1)))
     );
-    // the ledger's key begins with the GUID, where there is one
-    assert_eq!(start.id_key[..4], [0x01, 0xA2, 0x02, 0xB2]);
+    // the ledger's key begins as the call's, also where the GUID is known
+    let id = "mcp-1:E1DE00B6-1001D4A8/cdr.start/0";
+    assert_eq!(start.id_key, expected(seconds, &of_id(id, &start.call_key.unwrap())));
     let ccp = keys_of("ccp-1:7D21-0001-0002/cdr.start/0");
     let seconds = u32::try_from(Millis::parse("2026-11-22T10:02:00Z").unwrap().0 / 1000).unwrap();
     assert_eq!((&ccp.id_key[..4], ccp.day), (&seconds.to_be_bytes()[..], 20_261_122));
@@ -80,7 +86,13 @@ fn records_of_no_call_begin_with_their_bin_or_their_time() {
     let snmp = keys_of("mcp-1/7/or.snmp/20261122T1000/0");
     let second =
         |text: &str| u32::try_from(Millis::parse(text).unwrap().0 / 1000).unwrap().to_be_bytes();
-    assert_eq!(bin.id_key[..4], second("2026-11-22T10:00:00Z"));
+    let fields = of_id("ccp-1/9/or.arrivals/20261122T1000/0", &[0]);
+    assert_eq!(bin.id_key, expected(second("2026-11-22T10:00:00Z"), &fields));
     assert_eq!(snmp.id_key[..4], second("2026-11-22T10:01:00.010Z"));
     assert_eq!((bin.call_key, snmp.call_key), (None, None));
+    // what hangs on a call is never the same record as a figure
+    let told = golden().into_iter().find(|record| record.kind().as_str() == "call.event").unwrap();
+    let key = Keys::of(&told).id_key;
+    let [a, b, c, d, ..] = key;
+    assert_eq!(key, expected([a, b, c, d], &of_id(&told.id, &[1])));
 }

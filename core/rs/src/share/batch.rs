@@ -101,13 +101,12 @@ impl<'b> Batch<'b> {
     pub fn ledger_days(&self, index: usize) -> BTreeSet<Day> {
         let good = self.items.get(index).and_then(|item| item.read.as_ref().ok());
         let (Some(good), Some(day)) = (good, self.day(index)) else { return BTreeSet::new() };
-        let beside = key::beside(day);
-        // its key may tell the day of its session, and it lies on that of its own start
-        if matches!(&good.fact.told, Told::Call(call) if call.leg.is_none()) {
-            return beside.into();
+        // its key is of its call, and that is of one day
+        if matches!(&good.fact.told, Told::Call(_)) {
+            return BTreeSet::from([day]);
         }
         let could = key::days_of(&good.fact.keys.id_key);
-        beside.into_iter().filter(|at| *at == day || could.contains(at)).collect()
+        key::beside(day).into_iter().filter(|at| *at == day || could.contains(at)).collect()
     }
 
     /// Whether an item hangs on a call; the rest may be stored apart from the days.

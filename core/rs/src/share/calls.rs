@@ -228,22 +228,25 @@ impl Calls {
         self.rows.iter().filter(|(_, row)| !is_rm(row)).flat_map(of)
     }
 
+    /// Components of calls that were found and do not change, as far as their ids are not known:
+    /// a session that another one's record changes may be theirs.
+    pub(super) fn strangers<'c>(
+        &'c self,
+        objects: &'c Objects,
+    ) -> impl Iterator<Item = Mention> + 'c {
+        let beside = self.idle.values().map(|(_, row)| row).filter(|row| !is_rm(row));
+        beside.filter_map(|row| row.component.unknown(ObjectKind::Component, objects))
+    }
+
     /// Of those, the calls that a fact was told of.
     pub(super) fn told(&self) -> impl Iterator<Item = Session> {
         let told = self.rows.iter().filter(|(at, _)| self.told.contains(at));
         told.filter(|(_, row)| !is_rm(row)).flat_map(of)
     }
 
-    /// More calls were found. Those that something of these sessions may belong to are made again,
-    /// and those that borrow something else than before; `only`: of that day. One whose facts
-    /// cannot be read stays as it is: it is no fault of the records that it hangs together with.
-    pub(super) fn found_more(
-        &mut self,
-        calls: Vec<StoredCall>,
-        changing: &BTreeSet<SessionKey>,
-        only: Option<Day>,
-        objects: &Objects,
-    ) {
+    /// More calls were found. One whose facts cannot be read stays as it is: it is no fault of the
+    /// records that it hangs together with.
+    pub(super) fn found_more(&mut self, calls: Vec<StoredCall>) {
         for call in calls {
             let at = (call.day, call.call_key);
             if self.touched.contains_key(&at) || self.idle.contains_key(&at) {
@@ -254,6 +257,16 @@ impl Calls {
                 self.idle.insert(at, (touched, row));
             }
         }
+    }
+
+    /// The calls that something of these sessions may belong to are made again, and those that
+    /// borrow something else than before; `only`: of that day. Their components are known.
+    pub(super) fn wake(
+        &mut self,
+        changing: &BTreeSet<SessionKey>,
+        only: Option<Day>,
+        objects: &Objects,
+    ) {
         let changes = |at: &DayKey, row: &CallRow| {
             let guid = row.guid.as_ref();
             let borrows = || guid.is_some_and(|guid| self.lending.has_changed(guid, at.0));

@@ -61,6 +61,8 @@ pub struct Wants {
     pub events: BTreeSet<DayKey>,
     /// Rows of `kept_record` by the id of the record.
     pub kept: BTreeSet<DayKey>,
+    /// Rows of `sq_call` by the id of the record.
+    pub quality: BTreeSet<DayKey>,
     /// Which of these keys `dead_letter` has.
     pub letters: BTreeSet<Key>,
     /// Rows of `producer_stream`.
@@ -80,7 +82,7 @@ pub struct Found {
     pub call_days: Vec<(String, Day)>,
     /// Of [`Wants::sessions`].
     pub reports: Vec<(SessionKey, Report)>,
-    /// Of [`Wants::sessions`].
+    /// Of [`Wants::sessions`] and [`Wants::quality`]; one may come twice.
     pub quality: Vec<QualityRow>,
     /// Of [`Wants::events`].
     pub events: Vec<EventRow>,

@@ -129,6 +129,12 @@ impl Sessions {
         self.revisited.insert((row.day, row.component_id, session));
     }
 
+    /// Likewise, of one that told of quality.
+    pub(super) fn lost_quality(&mut self, row: &QualityRow) {
+        let session = name(&row.session_id, row.guid.as_deref());
+        self.revisited.insert((row.day, row.component_id, session));
+    }
+
     /// The sessions of which something changes. A component without an id has nothing stored.
     pub(super) fn changing(&self, objects: &Objects) -> BTreeSet<SessionKey> {
         let touched = self.touched.iter().filter_map(|session| key(session, objects));

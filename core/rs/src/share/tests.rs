@@ -9,7 +9,7 @@ mod tables;
 
 use std::net::SocketAddr;
 
-use model::record::{Arrived, Record, Refusal, Stream};
+use model::record::{Arrived, ContentHash, Record, Refusal, Stream};
 use model::time::Millis;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -329,7 +329,7 @@ fn a_record_that_is_refused_becomes_a_letter_and_is_booked() {
     share.reject(0, "too\0long".to_owned());
     let objects = Objects::default();
     while share.wants(&objects).is_some() {
-        share.found(Found::default(), &objects).unwrap();
+        share.found(Found::default()).unwrap();
     }
     let changes = share.finish(&objects);
     assert_eq!((changes.ledger.len(), changes.calls.len(), changes.streams.len()), (0, 0, 1));
@@ -350,10 +350,10 @@ fn a_state_that_cannot_be_read_is_an_error() {
     let state = vec![200];
     let call = StoredCall { day, call_key, guid: None, state, last_fact_ms: 0, row_version: 1 };
     let found = Found { calls: vec![call], ..Found::default() };
-    share.found(found, &Objects::default()).unwrap();
+    share.found(found).unwrap();
     // the legs of its session are asked for before it is met
     assert_eq!(share.wants(&Objects::default()).unwrap().guids.len(), 1);
-    share.found(Found::default(), &Objects::default()).unwrap_err();
+    share.found(Found::default()).unwrap_err();
 }
 
 proptest! {

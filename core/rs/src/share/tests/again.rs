@@ -133,7 +133,7 @@ fn the_other_days_of_a_guid_are_not_read() {
                 }
                 let found = tables.load(&wants);
                 read.extend(found.calls.iter().map(|call| (call.day, call.call_key)));
-                share.found(found, &objects).unwrap();
+                share.found(found).unwrap();
             }
             let days: BTreeSet<Day> = read.iter().map(|(day, _)| *day - 20_261_000).collect();
             let near = (17..=25).collect::<BTreeSet<Day>>();

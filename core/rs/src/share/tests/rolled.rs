@@ -12,6 +12,7 @@ use crate::rollup::{
 };
 
 mod bounds;
+mod ids;
 mod kept;
 mod levels;
 mod orders;

@@ -73,7 +73,11 @@ impl Tables {
                 .cloned()
                 .collect(),
             reports: self.reports(&wants.sessions),
-            quality: self.quality_of(&wants.sessions),
+            quality: [
+                self.quality_of(&wants.sessions),
+                of(&self.quality, &wants.quality).into_iter().map(|(_, row)| row).collect(),
+            ]
+            .concat(),
             letters: self
                 .letters
                 .iter()
@@ -267,7 +271,7 @@ impl Tables {
         tell(&mut share);
         while let Some(wants) = share.wants(objects) {
             if wants.mentions.is_empty() {
-                share.found(self.load(&wants), objects).unwrap();
+                share.found(self.load(&wants)).unwrap();
             } else {
                 self.learn(objects, &wants.mentions);
             }

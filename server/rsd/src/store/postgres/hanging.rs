@@ -68,21 +68,11 @@ fn of_group(
         rows.iter().map(|row| ((day, row.get(5), named(row.get(6), by_guid)), report(row))),
     );
     let sql = format!(
-        "SELECT t.id_key, t.session_id, t.guid, t.time_ms, t.failed, t.fact, t.component_id
-         FROM {wanted}
+        "SELECT {QUALITY} FROM {wanted}
          JOIN rs_sq_call t ON t.day = $1 AND t.component_id = w.component AND {which}"
     );
     let rows = link.query(&sql, &[&at, components, names])?;
-    found.quality.extend(rows.iter().map(|row| QualityRow {
-        day,
-        id_key: uid(row, 0),
-        component_id: row.get(6),
-        session_id: row.get(1),
-        guid: row.get(2),
-        time_ms: row.get(3),
-        failed: row.get(4),
-        fact: row.get(5),
-    }));
+    found.quality.extend(rows.iter().map(|row| quality_row(day, row)));
     let sql = format!(
         "SELECT w.component, w.name FROM {wanted}
          CROSS JOIN LATERAL (SELECT FROM rs_call_event t
@@ -92,6 +82,34 @@ fn of_group(
     let rows = link.query(&sql, &[&at, components, names])?;
     found.ports.extend(rows.iter().map(|row| (day, row.get(0), named(row.get(1), by_guid))));
     Ok(())
+}
+
+/// Columns that [`quality_row`] reads.
+const QUALITY: &str = "t.id_key, t.session_id, t.guid, t.time_ms, t.failed, t.fact, t.component_id";
+
+/// Quality by the key of its record.
+pub(super) fn quality_by_key(
+    link: &mut Link,
+    (day, keys): (Day, &[Uid]),
+    found: &mut Found,
+) -> Result<(), StoreError> {
+    let sql = format!("SELECT {QUALITY} FROM rs_sq_call t WHERE day = $1 AND id_key = ANY($2)");
+    let rows = link.query(&sql, &[&signed(day), &keys])?;
+    found.quality.extend(rows.iter().map(|row| quality_row(day, row)));
+    Ok(())
+}
+
+fn quality_row(day: Day, row: &Row) -> QualityRow {
+    QualityRow {
+        day,
+        id_key: uid(row, 0),
+        component_id: row.get(6),
+        session_id: row.get(1),
+        guid: row.get(2),
+        time_ms: row.get(3),
+        failed: row.get(4),
+        fact: row.get(5),
+    }
 }
 
 fn named(name: String, by_guid: bool) -> SessionName {

@@ -24,7 +24,7 @@ pub(super) fn ask(
         if !wants.mentions.is_empty() {
             return Ok(wants.mentions);
         }
-        share.found(load(link, &wants)?, objects)?;
+        share.found(load(link, &wants)?)?;
     }
     Ok(BTreeSet::new())
 }
@@ -65,6 +65,9 @@ fn load(link: &mut Link, wants: &Wants) -> Result<Found, StoreError> {
             log_id, label, text, extra FROM rs_call_event WHERE day = $1 AND id_key = ANY($2)";
         let rows = link.query(sql, &[&signed(day), &keys])?;
         found.events.extend(rows.iter().map(|row| event(day, row)));
+    }
+    for (day, keys) in by_day(&wants.quality) {
+        hanging::quality_by_key(link, (day, &keys), &mut found)?;
     }
     for (day, keys) in by_day(&wants.kept) {
         let sql = "SELECT component_id, received_ms, id, body, id_key FROM rs_kept_record

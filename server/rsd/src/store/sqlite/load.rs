@@ -54,7 +54,7 @@ pub(super) fn ask(
         if !wants.mentions.is_empty() {
             return Ok(wants.mentions);
         }
-        share.found(load(files, &wants)?, objects)?;
+        share.found(load(files, &wants)?)?;
     }
     Ok(BTreeSet::new())
 }
@@ -101,6 +101,13 @@ fn load(files: &mut Files<'_>, wants: &Wants) -> Result<Found, StoreError> {
     for at in &wants.events {
         if db.table_exists(None, "rs_call_event")? {
             found.events.extend(event(db, at.0, &at.1)?);
+        }
+    }
+    for at in &wants.quality {
+        if db.table_exists(None, "rs_sq_call")? {
+            let sql = format!("SELECT {QUALITY} FROM rs_sq_call WHERE id_key = ?1");
+            let row = db.prepare_cached(&sql)?.query_row([at.1], |row| quality(at.0, row));
+            found.quality.extend(row.optional()?);
         }
     }
     for at in &wants.kept {
@@ -197,27 +204,29 @@ fn of_session(db: &Connection, session: &SessionKey, found: &mut Found) -> Resul
     for report in rows {
         found.reports.push((session.clone(), report?));
     }
-    let quality = format!(
-        "SELECT id_key, session_id, guid, time_ms, failed, fact FROM rs_sq_call
-         WHERE component_id = ?1 AND {which}"
-    );
-    let mut statement = db.prepare_cached(&quality)?;
-    let rows = statement.query_map(params![component_id, value], |row| {
-        Ok(QualityRow {
-            day: *day,
-            id_key: row.get(0)?,
-            component_id: *component_id,
-            session_id: row.get(1)?,
-            guid: row.get(2)?,
-            time_ms: row.get(3)?,
-            failed: row.get(4)?,
-            fact: row.get(5)?,
-        })
-    })?;
+    let of_quality =
+        format!("SELECT {QUALITY} FROM rs_sq_call WHERE component_id = ?1 AND {which}");
+    let mut statement = db.prepare_cached(&of_quality)?;
+    let rows = statement.query_map(params![component_id, value], |row| quality(*day, row))?;
     for row in rows {
         found.quality.push(row?);
     }
     Ok(())
+}
+
+const QUALITY: &str = "id_key, session_id, guid, time_ms, failed, fact, component_id";
+
+fn quality(day: Day, row: &Row<'_>) -> rusqlite::Result<QualityRow> {
+    Ok(QualityRow {
+        day,
+        id_key: row.get(0)?,
+        component_id: row.get(6)?,
+        session_id: row.get(1)?,
+        guid: row.get(2)?,
+        time_ms: row.get(3)?,
+        failed: row.get(4)?,
+        fact: row.get(5)?,
+    })
 }
 
 /// Whether events tell of ports of a session.

@@ -48,6 +48,10 @@ pub(super) async fn load(link: &mut Link, wants: &Wants) -> Result<Found, Failur
         let keys = row::keys(wants.events.iter().map(|(day, key)| (*day, key)));
         found.events = link.ask(sql::EVENTS_BY_KEY, &[&keys], event).await?;
     }
+    if !wants.quality.is_empty() {
+        let keys = row::keys(wants.quality.iter().map(|(day, key)| (*day, key)));
+        found.quality.extend(link.ask(sql::QUALITY_BY_KEY, &[&keys], of_quality).await?);
+    }
     if !wants.kept.is_empty() {
         let keys = row::keys(wants.kept.iter().map(|(day, key)| (*day, key)));
         let read = |cells: &Cells<'_>| Ok(((cells.day(4)?, cells.key(5)?), kept_row(cells)?));

@@ -3,8 +3,9 @@
 use model::chance::Chance;
 use rs::share::LetterNo;
 use rsd::store::Arrival;
+use serde_json::json;
 
-use super::made::{Made, arrivals, books, event, mcp, rm, split, var};
+use super::made::{Made, arrivals, at, books, event, mcp, rm, split, var};
 
 /// One thing that happens to a store.
 pub(super) enum Step {
@@ -20,6 +21,7 @@ pub(super) fn stories() -> Vec<(&'static str, Vec<Step>)> {
         ("day", whole(&platform())),
         ("days", whole(&three_days())),
         ("conflicts", whole(&conflicts())),
+        ("ids", one_by_one(&ids())),
         ("hostile", whole(&hostile())),
         ("numbers", whole(&numbers())),
         ("golden", whole(&golden())),
@@ -153,6 +155,35 @@ fn conflicts() -> Vec<Made> {
     story.push(mcp("E", 10).tenant("x", None).end(20));
     story.push(mcp("E", 10).tenant("y", None).end(20));
     story
+}
+
+/// One id of two calls, of quality of two sessions in both orders, of an event and a figure of one
+/// second; each record a batch, so that the loser is stored.
+fn ids() -> Vec<Made> {
+    let quality = |session: &str, id: u64| {
+        Made::of(&json!({
+            "schema": 1, "kind": "sq.call", "id": format!("x/{id}"), "time": at(12), "failed": true,
+            "producer": {"name": "mcp-1"}, "component": {"name": "mcp-1", "type": "MCP"},
+            "session_id": session, "failures": [{"time": at(12), "type": "FETCH", "text": session}],
+        }))
+    };
+    let same_id = |made: Made| Made::text(&made.body().replace("mcp-1:E/cdr", "mcp-1:D/cdr"));
+    let snmp = json!({
+        "schema": 1, "kind": "or.snmp", "id": "mcp-1:D/ev/0.12", "time": at(12),
+        "values": [{"name": "a", "value": "1"}],
+        "producer": {"name": "mcp-1"}, "component": {"name": "mcp-1", "type": "MCP"},
+    });
+    vec![
+        rm(1, 10).tenant("acme", Some(102)).end(40),
+        mcp("D", 10).guid(1).end(20),
+        same_id(mcp("E", 11).guid(1).end(30)),
+        quality("D", 1),
+        quality("E", 1),
+        quality("E", 2),
+        quality("D", 2),
+        event("D", 12, "asr_open"),
+        Made::of(&snmp),
+    ]
 }
 
 fn hostile() -> Vec<Made> {

@@ -167,6 +167,10 @@ OPTION (FORCE ORDER, LOOP JOIN)";
     EVENTS_BY_KEY = by_key!("t.day, t.id_key, t.call_ref, t.guid, t.component_id, t.session_id,
   t.time_ms, t.seq, t.level, t.log_id, t.label, t.text, t.extra", "rs_call_event", "id_key", "");
 
+    /// Quality by the key of its record.
+    QUALITY_BY_KEY = by_key!("t.day, t.id_key, t.component_id, t.session_id, t.guid, t.time_ms,
+  t.failed, t.fact", "rs_sq_call", "id_key", "");
+
     /// Records that are kept whole.
     KEPT_BY_KEY = by_key!("t.component_id, t.received_ms, t.id, t.body, t.day, t.id_key",
   "rs_kept_record", "id_key", "");
