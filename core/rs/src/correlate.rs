@@ -1,7 +1,8 @@
 //! What belongs to which call (rs.md §2.9).
 //!
 //! Events, reports and quality carry no start of their call: of all calls of their component and
-//! session the one whose time they fit belongs to them ([`owner`]).
+//! session the one whose time they fit belongs to them ([`owner`]), and no other. What a call's row
+//! shows and what its figures count go by this one rule.
 //!
 //! Rule 7: a media server's call takes tenant and profile from RM's record.
 //! What a call borrows is never stored in its state: it is looked up when its row is made, so that
@@ -12,13 +13,15 @@
 use std::cmp::Reverse;
 
 use crate::fact::{Object, ProfileFact};
-use crate::key::{Day, Key};
+use crate::key::{self, Day, Key};
 use crate::limits::AROUND_A_CALL_MS;
 use crate::row::{Named, ProfileName};
 
 /// One of the calls that an event may belong to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Candidate {
+    /// The day that the call lies on.
+    pub day: Day,
     /// The call.
     pub call_key: Key,
     /// When it began.
@@ -36,16 +39,18 @@ impl Candidate {
     }
 }
 
-/// The call of one component and session that something of this time belongs to: one whose
-/// interval, a minute longer at both ends, holds it, the nearest and of equals the latest; else
-/// the latest one that began before it.
+/// The call of one component and session that something of this day and time belongs to: of those
+/// that lie on its day or beside it one whose interval, a minute longer at both ends, holds it, the
+/// nearest and of equals the latest; else the latest one that began before it.
 #[must_use]
-pub fn owner(calls: &[Candidate], time_ms: i64) -> Option<Key> {
+pub fn owner(calls: &[Candidate], day: Day, time_ms: i64) -> Option<(Day, Key)> {
+    let days = key::beside(day);
+    let calls = || calls.iter().filter(|call| days.contains(&call.day));
     let order = |call: &&Candidate| (call.started_ms, call.call_key);
-    let near = calls.iter().filter(|call| call.distance(time_ms) <= AROUND_A_CALL_MS);
+    let near = calls().filter(|call| call.distance(time_ms) <= AROUND_A_CALL_MS);
     let near = near.min_by_key(|call| (call.distance(time_ms), Reverse(order(call))));
-    let before = || calls.iter().filter(|call| call.started_ms <= time_ms).max_by_key(order);
-    near.or_else(before).map(|call| call.call_key)
+    let before = || calls().filter(|call| call.started_ms <= time_ms).max_by_key(order);
+    near.or_else(before).map(|call| (call.day, call.call_key))
 }
 
 /// What an RM call lends to the other calls of its GUID.
@@ -117,7 +122,9 @@ mod tests {
 
     #[test]
     fn a_session_id_that_is_used_again() {
+        const DAY: u32 = 20_261_122;
         let call = |name: u8, started_ms, ended_ms| Candidate {
+            day: DAY,
             call_key: [name; 16],
             started_ms,
             ended_ms,
@@ -140,14 +147,17 @@ mod tests {
             (9_000_000, Some(3)),
         ];
         for (time_ms, expected) in cases {
-            let found = owner(&calls, time_ms);
-            assert_eq!(found, expected.map(|name| [name; 16]), "{time_ms}");
+            let found = owner(&calls, DAY, time_ms);
+            assert_eq!(found, expected.map(|name| (DAY, [name; 16])), "{time_ms}");
             let mut turned = calls;
             turned.reverse();
-            assert_eq!(owner(&turned, time_ms), found, "{time_ms}, calls in another order");
+            assert_eq!(owner(&turned, DAY, time_ms), found, "{time_ms}, calls in another order");
         }
         let both = [call(1, 0, None), call(2, 500, None)];
-        assert_eq!(owner(&both, 600), Some([2; 16]), "of two in progress the later one");
-        assert_eq!(owner(&[], 0), None);
+        let later = Some((DAY, [2; 16]));
+        assert_eq!(owner(&both, DAY, 600), later, "of two in progress the later one");
+        assert_eq!(owner(&both, DAY + 1, 600), later, "on the day beside");
+        assert_eq!(owner(&both, DAY + 2, 600), None, "not on the next one");
+        assert_eq!(owner(&[], DAY, 0), None);
     }
 }

@@ -1,11 +1,12 @@
 //! Stage 14: hours and days as a pure function of facts (rs.md §4).
 //!
 //! A call is a list of *parts* (`part`): for each figure that it counts in, when it arrived, when
-//! it was there, when it was over. A five-minute bin is made of all parts that touch it (`five`),
-//! every larger bin of its smaller ones (`Figures::join`), never by adding to what is stored. So
-//! the order of facts and the moment of the work make no difference, and what a change of a call
-//! touches is where its parts differ (`touched`). No clock and no list of time zones: a [`Zone`]
-//! is given. On the call's way this is stage 14.
+//! it was there, when it was over. Events of ports and failures hang on sessions; each is of one
+//! call (`owned`). A five-minute bin is made of all parts that touch it (`five`), every larger bin
+//! of its smaller ones (`Figures::join`), never by adding to what is stored. So the order of facts
+//! and the moment of the work make no difference, and what a change of a call touches is where its
+//! parts differ (`touched`). No clock and no list of time zones: a [`Zone`] is given. On the call's
+//! way this is stage 14.
 
 mod alias;
 mod call;
@@ -20,6 +21,7 @@ mod level;
 mod mark;
 mod outcome;
 mod own;
+mod owned;
 mod part;
 mod quality;
 mod read;
@@ -51,6 +53,7 @@ pub use level::{Deltas, Level, Types};
 pub use mark::{DayMark, Job, Mark, MarkRow, Span};
 pub use outcome::{Action, ActionKey, OTHER, Outcome, OutcomeKey};
 pub use own::{OwnCount, OwnLevel};
+pub use owned::{FailureFact, PortFact, beside};
 pub use quality::Quality;
 pub use recount::{Ask, RECOUNTED_BINS, RECOUNTED_CALLS, Recounted, Whose, recount};
 pub use rows::{ActionRow, At, BinRows, CountRow, LatencyRow, LevelRow, OutcomeRow, SqRow};

@@ -210,7 +210,7 @@ impl<'b> Share<'b> {
             }
             Stage::Gather => {
                 for row in std::mem::take(&mut found.events) {
-                    self.sessions.lost_event(&row);
+                    self.calls.lose_ports(self.sessions.lost_event(&row));
                     marks::event(row.day, &row.log_id, row.time_ms, &mut self.changes.marks);
                     self.letters.put_body((row.day, row.id_key), row.body());
                 }

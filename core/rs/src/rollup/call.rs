@@ -160,6 +160,7 @@ impl Ports {
         let media = media.filter(|_| used);
         let media = media.and_then(|json| serde_json::from_str::<serde_json::Value>(json).ok());
         let total_ms = media.and_then(|media| media.get(kind)?.get("duration_ms")?.as_i64());
+        let total_ms = total_ms.filter(|total_ms| *total_ms >= 0);
         Self { used, spans: Vec::new(), total_ms }
     }
 }

@@ -1,9 +1,9 @@
 //! Facts as the job reads them from the tables, and what they are in figures.
 //!
-//! A store gives rows and decides nothing: which event opens a port, which failure belongs to
-//! which call, and what a producer's own figures are about is decided here.
+//! A store gives rows and decides nothing: which event opens a port, whose it is
+//! ([`super::owned`]), and what a producer's own figures are about is decided here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use model::config::Service;
 use model::record::{Arrived, Basis, Body, Dimension, Kind, Record};
@@ -14,10 +14,11 @@ use super::call::{Call, Ports, Run};
 use super::five::Facts;
 use super::key::{CountKey, Dim, LevelKey, Measure, Target, text_id};
 use super::own::{OwnCount, OwnLevel};
+use super::owned::{FailureFact, Owned, PortFact};
 use super::zone::{Bin, five_of};
+use crate::correlate::Candidate;
 use crate::key::{Day, Key};
-use crate::limits::AROUND_A_CALL_MS;
-use crate::share::{Mention, ObjectKind, Objects};
+use crate::share::{Mention, ObjectKind, Objects, SessionKey};
 use crate::sketch::Sketch;
 
 /// Names of the events that open and close ports.
@@ -30,8 +31,11 @@ pub const OWN_BIN_MS: i64 = 300_000;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Which {
     /// Those with an instant in the bin: calls that begin or end in it, change their owner in it,
-    /// or whose session has an event of [`PORT_EVENTS`] in it; records of producers' own figures
-    /// (`kept_record`) whose `bin_ms` is less than [`OWN_BIN_MS`] before the bin, or in it.
+    /// or whose session has an event of [`PORT_EVENTS`] in it, also calls of the days beside the
+    /// event's ([`beside`]); records of producers' own figures (`kept_record`) whose `bin_ms` is
+    /// less than [`OWN_BIN_MS`] before the bin, or in it.
+    ///
+    /// [`beside`]: super::beside
     Touching(Bin),
     /// Those that are there just before the instant: calls that began before it and do not end
     /// before it; legs of RM that begin at it or later, whose sessions may have begun before;
@@ -44,9 +48,10 @@ pub enum Which {
 pub struct Question {
     /// Which facts.
     pub which: Which,
-    /// The days that may have such calls; those of other days are not looked at. Beside the calls
-    /// that are found all legs of RM of their GUIDs are wanted: those of the same day, and where
-    /// `call_day` knows the GUID those of all days that it names.
+    /// The days that may have such calls and events. Beside the calls that are found all legs of
+    /// RM of their GUIDs are wanted: those of the same day, and where `call_day` knows the GUID
+    /// those of all days that it names. What sessions have on other days than these is wanted as
+    /// far as these can be read.
     pub days: BTreeSet<Day>,
     /// Whether ports are wanted of calls with `media` too.
     pub all_ports: bool,
@@ -59,6 +64,15 @@ pub struct Stored {
     pub calls: Vec<CallFacts>,
     /// Records of the kinds `or.arrivals`, `or.peaks` and `sq.latency`.
     pub kept: Vec<KeptFacts>,
+    /// Events of [`PORT_EVENTS`] of the sessions [`Stored::of_ports`].
+    pub ports: Vec<(SessionKey, PortFact)>,
+    /// Failures of the sessions [`Stored::of_failures`].
+    pub failures: Vec<(SessionKey, FailureFact)>,
+    /// Calls of the sessions [`Stored::of_candidates`] that are not RM's, of each the first
+    /// [`CALLS_PER_SESSION`] by start and key.
+    ///
+    /// [`CALLS_PER_SESSION`]: crate::limits::CALLS_PER_SESSION
+    pub candidates: Vec<(SessionKey, Candidate)>,
 }
 
 /// A call as far as figures need it: columns of its tables.
@@ -69,6 +83,7 @@ pub struct CallFacts {
     pub call_key: Key,
     pub component_type: u8,
     pub component_id: i64,
+    pub session_id: String,
     pub guid: Option<String>,
     pub call_type: u8,
     pub profile_id: Option<i64>,
@@ -91,13 +106,6 @@ pub struct CallFacts {
     pub reason: Option<String>,
     /// `var_action` by `n`.
     pub actions: Vec<ActionFacts>,
-    /// `sq_failure` of its component and session: time and number of the type. Only of a call
-    /// that `sq_failed`.
-    pub failures: Vec<(i64, u8)>,
-    /// Events of [`PORT_EVENTS`] of its component and session on the days that are asked for:
-    /// time and name, by time and `seq`. Of a call that is not RM's; of one that has `media` only
-    /// where [`Question::all_ports`] asks for it.
-    pub ports: Vec<(i64, String)>,
 }
 
 /// A row of `var_action`.
@@ -146,7 +154,13 @@ impl Stored {
     pub fn facts(mut self, objects: &Objects, aliases: &Aliases) -> Facts {
         self.calls.sort_unstable_by_key(|call| (call.day, call.call_key));
         self.calls.dedup_by_key(|call| (call.day, call.call_key));
-        let calls = self.calls.into_iter().map(|call| call.call(aliases)).collect();
+        let calls = std::mem::take(&mut self.calls);
+        let mut owned = self.owned();
+        let calls = calls.into_iter().map(|call| {
+            let owned = owned.remove(&(call.day, call.call_key)).unwrap_or_default();
+            call.call(&owned, aliases)
+        });
+        let calls = calls.collect();
         let mut facts = Facts { calls, ..Facts::default() };
         for kept in &self.kept {
             if let Some(record) = kept.read() {
@@ -165,24 +179,6 @@ impl Stored {
             _ => None,
         };
         records.filter_map(of).collect()
-    }
-
-    /// The five-minute bins that the things in this one hang together with, by day: those of ports
-    /// that events tell of, and of legs of one session that are stored under several days.
-    #[must_use]
-    pub fn spread(&self) -> BTreeSet<(Day, i64)> {
-        let mut days: BTreeMap<&str, BTreeSet<Day>> = BTreeMap::new();
-        for call in &self.calls {
-            if let Some(guid) = &call.guid {
-                days.entry(guid).or_default().insert(call.day);
-            }
-        }
-        let apart = |call: &&CallFacts| {
-            let days = call.guid.as_ref().and_then(|guid| days.get(guid.as_str()));
-            !call.ports.is_empty() || days.is_some_and(|days| days.len() > 1)
-        };
-        let calls = self.calls.iter().filter(apart);
-        calls.flat_map(|call| call.instants().map(|at_ms| (call.day, five_of(at_ms)))).collect()
     }
 }
 
@@ -207,12 +203,14 @@ fn with_changes(body: &str) -> Option<String> {
 
 impl CallFacts {
     /// The call as figures see it.
-    fn call(self, aliases: &Aliases) -> Call {
+    fn call(self, owned: &Owned<'_>, aliases: &Aliases) -> Call {
         let media = self.media.as_deref();
-        let asr = self.ports_of(Ports::told(self.asr_used, media, "asr"), PORT_EVENTS[0]);
-        let tts = self.ports_of(Ports::told(self.tts_used, media, "tts"), PORT_EVENTS[2]);
+        let asr = Ports::told(self.asr_used, media, "asr");
+        let asr = self.ports_of(owned, asr, PORT_EVENTS[0]);
+        let tts = Ports::told(self.tts_used, media, "tts");
+        let tts = self.ports_of(owned, tts, PORT_EVENTS[2]);
+        let failed = self.sq_failed == Some(true);
         let runs = self.actions.iter().filter_map(|action| run(action, self.ended_ms)).collect();
-        let failures = self.failures_of();
         let mut owners = self.owners;
         if owners.is_empty() {
             owners.push((self.component_id, self.started_ms));
@@ -239,44 +237,29 @@ impl CallFacts {
             result: self.result,
             reason: self.reason,
             runs,
-            sq_failed: self.sq_failed == Some(true),
-            failures,
+            sq_failed: failed,
+            failures: owned.failures.iter().filter(|_| failed).copied().collect(),
         }
     }
 
-    /// Ports as events tell of them: what closes, closes the one that was opened last.
-    fn ports_of(&self, told: Ports, opens: &str) -> Ports {
+    /// Ports as events tell of them: what closes, closes the one that was opened last. None is open
+    /// before its call begins or after it has ended.
+    fn ports_of(&self, owned: &Owned<'_>, told: Ports, opens: &str) -> Ports {
         let kind = opens.split('_').next().unwrap_or_default();
         let is_told = |name: &str| self.media.is_none() && name.starts_with(kind);
-        let events = self.ports.iter().filter(|(at, name)| self.is_near(*at) && is_told(name));
+        let events = owned.ports.iter().filter(|event| is_told(&event.log_id));
+        let within = |at_ms: i64| at_ms.max(self.started_ms).min(self.ended_ms.unwrap_or(i64::MAX));
         let mut spans: Vec<(i64, Option<i64>)> = Vec::new();
-        for (at, name) in events {
-            let at = *at;
-            if name == opens {
-                spans.push((at, None));
+        for event in events {
+            let at_ms = within(event.time_ms);
+            if event.log_id == opens {
+                spans.push((at_ms, None));
             } else if let Some(open) = spans.iter_mut().rev().find(|(_, to)| to.is_none()) {
-                open.1 = Some(at);
+                open.1 = Some(at_ms);
             }
         }
         let used = told.used || !spans.is_empty();
         Ports { used, spans, ..told }
-    }
-
-    fn failures_of(&self) -> Vec<u8> {
-        let near = self.failures.iter().filter(|(at, _)| self.is_near(*at));
-        near.map(|(_, kind)| *kind).collect::<BTreeSet<_>>().into_iter().collect()
-    }
-
-    /// A session id may be used again: what lies too far from the call belongs to another one.
-    fn is_near(&self, at_ms: i64) -> bool {
-        let to_ms = self.ended_ms.unwrap_or(i64::MAX - AROUND_A_CALL_MS);
-        (self.started_ms - AROUND_A_CALL_MS..=to_ms + AROUND_A_CALL_MS).contains(&at_ms)
-    }
-
-    /// All instants at which it does something to a bin.
-    fn instants(&self) -> impl Iterator<Item = i64> {
-        let ports = self.ports.iter().map(|(at, _)| *at);
-        [self.started_ms].into_iter().chain(self.ended_ms).chain(ports)
     }
 }
 

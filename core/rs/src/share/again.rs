@@ -15,6 +15,7 @@ use crate::key::Day;
 impl Share<'_> {
     /// To make what hangs on the calls of these sessions again.
     pub fn revisit(&mut self, sessions: BTreeSet<SessionKey>) {
+        self.calls.lose_ports(sessions.iter().cloned());
         self.sessions.revisit(sessions);
     }
 

@@ -35,6 +35,8 @@ pub(super) struct Calls {
     rows: BTreeMap<DayKey, CallRow>,
     /// Sessions with events of ports.
     with_ports: BTreeSet<SessionKey>,
+    /// Sessions of which an event of a port goes.
+    lost_ports: BTreeSet<SessionKey>,
 }
 
 #[derive(Clone, Debug)]
@@ -170,6 +172,16 @@ impl Calls {
     /// Whether events told of ports of a call's session.
     pub(super) fn has_ports(&self, at: DayKey, row: &CallRow, objects: &Objects) -> bool {
         is_meant(&self.with_ports, at, row, objects)
+    }
+
+    /// An event of a port of these sessions goes, or may have gone on another day.
+    pub(super) fn lose_ports(&mut self, sessions: impl IntoIterator<Item = SessionKey>) {
+        self.lost_ports.extend(sessions);
+    }
+
+    /// Whether one went that a call may have had.
+    pub(super) fn lost_ports(&self, at: DayKey, row: &CallRow, objects: &Objects) -> bool {
+        is_meant(&self.lost_ports, at, row, objects)
     }
 
     /// How the calls that are touched change.

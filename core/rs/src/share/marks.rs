@@ -18,7 +18,13 @@ pub(super) fn calls(calls: &Calls, objects: &Objects, marks: &mut BTreeSet<DayMa
     for turn in calls.turns() {
         let (day, row) = (turn.at.0, turn.after);
         marks.extend(of_turn(&turn).into_iter().map(|bin_ms| (day, Mark::five(bin_ms))));
-        if is_other(&turn) && calls.has_ports(turn.at, row, objects) {
+        // the events that are left lead to the other bins
+        let lost = calls.lost_ports(turn.at, row, objects);
+        if lost {
+            let both = [row.started_ms].into_iter().chain(row.ended_ms);
+            marks.extend(both.map(|at_ms| (day, Mark::five(five_of(at_ms)))));
+        }
+        if lost || is_other(&turn) && calls.has_ports(turn.at, row, objects) {
             marks.insert((day, Mark::spread(five_of(row.started_ms))));
         }
     }

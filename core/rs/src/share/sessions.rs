@@ -17,6 +17,7 @@ use crate::correlate::{Candidate, owner};
 use crate::fact::{CallFact, EventFact, Object};
 use crate::key::{self, Day};
 use crate::quality::{self, QualityFact};
+use crate::rollup::PORT_EVENTS;
 use crate::row::{CallRow, Named};
 use crate::var::{Evaluated, Report, Rule, VarRows, evaluate};
 
@@ -123,10 +124,12 @@ impl Sessions {
         self.gone.insert(at);
     }
 
-    /// A row of a record that goes: its session is another one perhaps.
-    pub(super) fn lost_event(&mut self, row: &EventRow) {
-        let session = name(&row.session_id, row.guid.as_deref());
-        self.revisited.insert((row.day, row.component_id, session));
+    /// A row of a record that goes: its session is another one perhaps. Gives it back if the row
+    /// tells of a port.
+    pub(super) fn lost_event(&mut self, row: &EventRow) -> Option<SessionKey> {
+        let session = (row.day, row.component_id, name(&row.session_id, row.guid.as_deref()));
+        self.revisited.insert(session.clone());
+        PORT_EVENTS.contains(&&*row.log_id).then_some(session)
     }
 
     /// Likewise, of one that told of quality.
@@ -224,11 +227,10 @@ impl Sessions {
         let (reports, quality) = (self.all_reports(objects), self.all_quality(objects));
         let mut hanging: BTreeMap<DayKey, Hanging<'_>> = BTreeMap::new();
         let call_at = |of: &Name, day: Day, time_ms: i64| {
-            let near = |(at, _): &&(DayKey, &CallRow)| key::beside(day).contains(&at.0);
-            let near: Vec<_> = calls.get(of).into_iter().flatten().filter(near).collect();
-            let candidates: Vec<_> = near.iter().map(|(_, row)| candidate(row)).collect();
-            let call_key = owner(&candidates, time_ms)?;
-            near.into_iter().find(|(_, row)| row.call_key == call_key)
+            let calls = calls.get(of)?;
+            let candidates: Vec<_> = calls.iter().map(candidate).collect();
+            let owner = owner(&candidates, day, time_ms)?;
+            calls.iter().find(|(at, _)| *at == owner)
         };
         for (of, day, report, new) in &reports {
             if let Some((at, _)) = call_at(of, *day, report.time_ms) {
@@ -355,9 +357,9 @@ fn is_rm(row: &CallRow) -> bool {
     row.component_type == ComponentType::Rm.number()
 }
 
-fn candidate(row: &CallRow) -> Candidate {
-    let CallRow { call_key, started_ms, ended_ms, .. } = *row;
-    Candidate { call_key, started_ms, ended_ms }
+fn candidate((at, row): &(DayKey, &CallRow)) -> Candidate {
+    let CallRow { started_ms, ended_ms, .. } = **row;
+    Candidate { day: at.0, call_key: at.1, started_ms, ended_ms }
 }
 
 fn line(day: Day, row: quality::FailureRow, objects: &Objects) -> FailureLine {

@@ -26,6 +26,7 @@ mod marks;
 mod masking;
 mod migrate;
 mod objects;
+mod owned;
 mod purge;
 mod read;
 mod save;

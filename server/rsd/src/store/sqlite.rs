@@ -25,6 +25,7 @@ mod load;
 mod marks;
 mod migrate;
 mod news;
+mod owned;
 mod part;
 mod purge;
 mod read;

@@ -24,6 +24,7 @@ mod link;
 mod load;
 mod marks;
 mod migrate;
+mod owned;
 mod pool;
 mod purge;
 mod read;

@@ -19,6 +19,7 @@ pub(crate) mod keeping;
 mod latest;
 mod own;
 mod questions;
+mod reused;
 mod rollups;
 mod stories;
 mod views;
@@ -113,7 +114,7 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
 /// A story of the jobs that keep a database.
 type Kept = (&'static str, fn(&dyn Store));
 
-const KEPT: [Kept; 19] = [
+const KEPT: [Kept; 20] = [
     ("erased", erasing::a_number),
     ("forgotten", erasing::a_call),
     ("sixty_days", keeping::sixty_days),
@@ -126,6 +127,7 @@ const KEPT: [Kept; 19] = [
     ("true_end", epochs::true_end),
     ("own", own::figures),
     ("own_ids", own::ids),
+    ("reused", reused::figures),
     ("figures", figures::figures),
     ("own_days", figures::own),
     ("tables", figures::tables),

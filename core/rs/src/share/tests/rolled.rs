@@ -6,17 +6,18 @@ use std::convert::Infallible;
 
 use super::*;
 use crate::rollup::{
-    self, ActionFacts, Aliases, At, BinRows, CallFacts, Granularity, Job, LevelKey, LevelRow,
-    Levels, Mark, MarkRow, Meta, Numbered, OWN_BIN_MS, PORT_EVENTS, Question, Rules, Span, Stored,
-    Tables as _, Weekday, Which, Zone, check, rebuild, work,
+    self, Aliases, At, BinRows, Granularity, Job, LevelKey, LevelRow, Levels, Mark, MarkRow, Meta,
+    Numbered, Question, Rules, Span, Stored, Tables as _, Weekday, Zone, check, rebuild, work,
 };
 
+mod asked;
 mod bounds;
 mod ids;
 mod kept;
 mod levels;
 mod orders;
 mod recounted;
+mod reused;
 mod turns;
 
 const NOW_MS: i64 = RECEIVED_MS + 86_400_000;
@@ -115,67 +116,6 @@ impl Inside {
     fn mark(&mut self, Mark { job, bin_ms }: Mark, day: Day) {
         self.marks.entry((job, bin_ms, day)).or_insert((0, 0)).1 += 1;
     }
-
-    fn call(&self, line: &CallLine, all_ports: bool) -> CallFacts {
-        let row = &line.row;
-        let of_session = |component: i64, session: &str, guid: Option<&str>| {
-            component == line.component_id
-                && (session == row.session_id || session.is_empty() && guid == row.guid.as_deref())
-        };
-        let is_rm = row.component_type == model::record::ComponentType::Rm.number();
-        let mut ports: Vec<_> = self
-            .tables
-            .events
-            .values()
-            .filter(|event| PORT_EVENTS.contains(&&*event.log_id))
-            .filter(|it| of_session(it.component_id, &it.session_id, it.guid.as_deref()))
-            .filter(|_| !is_rm && (all_ports || row.media.is_none()))
-            .map(|event| (event.time_ms, event.log_id.clone()))
-            .collect();
-        ports.sort();
-        let failures = self.tables.failures.values().filter(|failure| {
-            let it = &failure.row;
-            of_session(failure.component_id, &it.session_id, it.guid.as_deref())
-        });
-        let mut failures: Vec<_> = failures.map(|it| (it.row.time_ms, it.row.kind)).collect();
-        failures.sort_unstable();
-        CallFacts {
-            day: line.day,
-            call_key: row.call_key,
-            component_type: row.component_type,
-            component_id: line.component_id,
-            guid: row.guid.clone(),
-            call_type: row.call_type,
-            profile_id: line.profile_id,
-            service: row.service,
-            dn: row.dn.clone(),
-            started_ms: row.started_ms,
-            answered_ms: row.answered_ms,
-            ended_ms: row.ended_ms,
-            end_state: row.end_state,
-            asr_used: row.asr_used,
-            tts_used: row.tts_used,
-            media: row.media.clone(),
-            sq_failed: row.sq_failed,
-            tenants: line.tenants.iter().map(|tenant| tenant.tenant_id).collect(),
-            owners: line.owners.clone(),
-            result: line.var.call.as_ref().and_then(|call| call.result),
-            reason: line.var.call.as_ref().and_then(|call| call.reason.clone()),
-            actions: line.var.actions.iter().map(action).collect(),
-            failures: if row.sq_failed == Some(true) { failures } else { Vec::new() },
-            ports,
-        }
-    }
-}
-
-fn action(row: &crate::var::VarActionRow) -> ActionFacts {
-    ActionFacts {
-        action: row.action.clone(),
-        started_ms: row.started_ms,
-        ended_ms: row.ended_ms,
-        result: row.result,
-        is_last: row.is_last,
-    }
 }
 
 impl rollup::Tables for Rolled {
@@ -235,45 +175,7 @@ impl rollup::Tables for Rolled {
     }
 
     fn facts(&self, question: &Question) -> Result<Stored, Infallible> {
-        let inside = self.0.borrow();
-        assert!(question.days.is_disjoint(&inside.unreadable), "{question:?}");
-        let is_there = |call: &CallFacts| match &question.which {
-            Which::Touching(bin) => {
-                let owners = call.owners.iter().map(|(_, from)| *from);
-                let ports = call.ports.iter().map(|(at, _)| *at);
-                let all = [call.started_ms].into_iter().chain(call.ended_ms).chain(owners);
-                all.chain(ports).any(|at| bin.holds(at))
-            }
-            Which::Covering(at) => {
-                let is_rm = call.component_type == model::record::ComponentType::Rm.number();
-                let over = call.ended_ms.is_some_and(|ended| ended < *at);
-                if call.started_ms < *at { !over } else { is_rm }
-            }
-        };
-        let lines = inside.tables.calls.values();
-        let of_days = lines.clone().filter(|line| question.days.contains(&line.day));
-        // ports find a call also where they are not asked for
-        let found: BTreeSet<_> = of_days
-            .map(|line| inside.call(line, true))
-            .filter(is_there)
-            .map(|call| (call.day, call.call_key, call.guid))
-            .collect();
-        let guids: BTreeSet<_> = found.iter().filter_map(|(_, _, guid)| guid.clone()).collect();
-        let calls = lines.filter(|line| {
-            let leg = line.row.leg.is_some();
-            found.iter().any(|(day, key, _)| (*day, *key) == (line.day, line.row.call_key))
-                || leg && line.row.guid.as_ref().is_some_and(|guid| guids.contains(guid))
-        });
-        let (from_ms, to_ms) = match &question.which {
-            Which::Touching(bin) => (bin.start_ms - OWN_BIN_MS, bin.end_ms),
-            Which::Covering(at) => (at - OWN_BIN_MS, *at),
-        };
-        let kept = inside.tables.kept.values();
-        let kept = kept.filter(|row| row.bin_ms.is_some_and(|at| from_ms <= at && at < to_ms));
-        Ok(Stored {
-            calls: calls.map(|line| inside.call(line, question.all_ports)).collect(),
-            kept: kept.map(tables::facts).collect(),
-        })
+        Ok(asked::stored(&self.0.borrow(), question))
     }
 
     fn learn(

@@ -18,6 +18,7 @@ use tokio_postgres::Row;
 use super::bin_rows::small;
 use super::link::{Link, Values};
 use super::load::{by_day, signed, uid, unsigned};
+use super::owned;
 use crate::store::{Day, StoreError};
 
 type Calls = BTreeMap<(Day, Key), CallFacts>;
@@ -39,18 +40,18 @@ pub(super) fn facts(link: &mut Link, question: &Question) -> Result<Stored, Stor
     let legs = other_legs(link, &calls)?;
     of_keys(link, &legs, &mut calls)?;
     hang(link, &mut calls)?;
-    ports(link, question, &mut calls)?;
     let kept = kept(link, &question.which)?;
-    let calls = calls.into_values().map(|mut call| {
-        call.ports.sort();
-        call
-    });
-    Ok(Stored { calls: calls.collect(), kept })
+    let mut stored = Stored { calls: calls.into_values().collect(), kept, ..Stored::default() };
+    stored.ports = owned::ports(link, &stored.of_ports(question.all_ports))?;
+    stored.failures = owned::failures(link, &stored.of_failures())?;
+    stored.candidates = owned::candidates(link, &stored.of_candidates())?;
+    Ok(stored)
 }
 
 /// Columns of a call.
 const CALL: &str = "call_key, component_type, component_id, guid, call_type, profile_id, service,
-    dn, started_ms, answered_ms, ended_ms, end_state, asr_used, tts_used, media::text, sq_failed";
+    dn, started_ms, answered_ms, ended_ms, end_state, asr_used, tts_used, media::text, sq_failed,
+    session_id";
 
 fn put_calls(
     link: &mut Link,
@@ -78,6 +79,7 @@ fn put_calls(
         tts_used: row.get(13),
         media: row.get(14),
         sq_failed: row.get(15),
+        session_id: row.get(16),
         ..CallFacts::default()
     };
     link.each(sql, values, |row| {
@@ -106,7 +108,8 @@ fn touching(link: &mut Link, day: Day, bin: Bin, calls: &mut Calls) -> Result<()
     put_calls(link, day, &sql, &[&signed(day), &bin.start_ms, &bin.end_ms], calls)
 }
 
-/// Keys of the calls of these days that change their owner in a bin, or have events of ports there.
+/// Keys of the calls of these days that change their owner in a bin, and of those that events of
+/// ports there may mean, which may lie on the day beside.
 fn elsewhere(link: &mut Link, days: &BTreeSet<Day>, bin: Bin) -> Result<Keys, StoreError> {
     let mut keys = Keys::new();
     for day in days {
@@ -114,8 +117,7 @@ fn elsewhere(link: &mut Link, days: &BTreeSet<Day>, bin: Bin) -> Result<Keys, St
             WHERE day = $1 AND from_ms >= $2 AND from_ms < $3";
         let rows = link.query(owners, &[&signed(*day), &bin.start_ms, &bin.end_ms])?;
         keys.extend(rows.iter().map(|row| (*day, uid(row, 0))));
-        // events of one day may tell of calls of another one
-        for event_day in days {
+        for of_day in key::beside(*day) {
             let sql = "SELECT c.call_key
                   FROM (SELECT DISTINCT component_id, session_id FROM rs_call_event
                     WHERE day = $2 AND log_id = ANY($5) AND time_ms >= $3 AND time_ms < $4
@@ -130,10 +132,10 @@ fn elsewhere(link: &mut Link, days: &BTreeSet<Day>, bin: Bin) -> Result<Keys, St
                   CROSS JOIN LATERAL (SELECT call_key FROM rs_call c
                     WHERE c.day = $1 AND c.component_id = e.component_id
                       AND c.guid = e.guid OFFSET 0) c";
-            let (of, at) = (signed(*day), signed(*event_day));
+            let (of, at) = (signed(of_day), signed(*day));
             let values: Values<'_> = &[&of, &at, &bin.start_ms, &bin.end_ms, &&PORT_EVENTS[..]];
             let rows = link.query(sql, values)?;
-            keys.extend(rows.iter().map(|row| (*day, uid(row, 0))));
+            keys.extend(rows.iter().map(|row| (of_day, uid(row, 0))));
         }
     }
     Ok(keys)
@@ -216,7 +218,7 @@ fn hang(link: &mut Link, calls: &mut Calls) -> Result<(), StoreError> {
         CROSS JOIN LATERAL (SELECT component_id, from_ms FROM rs_call_owner t
           WHERE t.day = $1 AND t.call_key = k.call_key ORDER BY n OFFSET 0) t";
     each(link, &all, owners, calls, |call, row| call.owners.push((row.get(1), row.get(2))))?;
-    let others = of_others(calls, |_| true);
+    let others = of_others(calls);
     let word = |row: &Row, at| row.get::<_, Option<i16>>(at).map(|_| small(row, at));
     let told = "SELECT k.call_key, result, reason FROM unnest($2::uuid[]) k (call_key)
         CROSS JOIN LATERAL (SELECT result, reason FROM rs_var_call t
@@ -237,53 +239,14 @@ fn hang(link: &mut Link, calls: &mut Calls) -> Result<(), StoreError> {
             is_last: row.get(5),
         });
     })?;
-    // a failure names the session, or the GUID alone, and may lie on the day beside
-    let failures = "SELECT k.call_key, f.time_ms, f.type FROM unnest($2::uuid[]) k (call_key)
-        CROSS JOIN LATERAL (SELECT component_id, session_id, guid FROM rs_call c
-          WHERE c.day = $1 AND c.call_key = k.call_key OFFSET 0) c
-        CROSS JOIN LATERAL (SELECT time_ms, type FROM rs_sq_failure f
-          WHERE f.day = $3 AND f.component_id = c.component_id
-            AND (f.session_id = c.session_id OR f.session_id = '' AND f.guid = c.guid)
-          ORDER BY time_ms, type OFFSET 0) f";
-    for (day, keys) in by_day(&of_others(calls, |call| call.sq_failed == Some(true))) {
-        for at in key::beside(day) {
-            link.each(failures, &[&signed(day), &keys, &signed(at)], |row| {
-                if let Some(call) = calls.get_mut(&(day, uid(row, 0))) {
-                    call.failures.push((row.get(1), small(row, 2)));
-                }
-            })?;
-        }
-    }
     Ok(())
 }
 
 /// Keys of those that are not RM's.
-fn of_others(calls: &Calls, which: impl Fn(&CallFacts) -> bool) -> Keys {
+fn of_others(calls: &Calls) -> Keys {
     let rm = ComponentType::Rm.number();
-    let others = calls.iter().filter(|(_, call)| call.component_type != rm && which(call));
+    let others = calls.iter().filter(|(_, call)| call.component_type != rm);
     others.map(|(key, _)| *key).collect()
-}
-
-/// Events of ports, of the days that are asked for.
-fn ports(link: &mut Link, question: &Question, calls: &mut Calls) -> Result<(), StoreError> {
-    let wanted = of_others(calls, |call| question.all_ports || call.media.is_none());
-    let sql = "SELECT k.call_key, e.time_ms, e.log_id FROM unnest($2::uuid[]) k (call_key)
-        CROSS JOIN LATERAL (SELECT component_id, session_id, guid FROM rs_call c
-          WHERE c.day = $1 AND c.call_key = k.call_key OFFSET 0) c
-        CROSS JOIN LATERAL (SELECT time_ms, log_id FROM rs_call_event e
-          WHERE e.day = $3 AND e.component_id = c.component_id
-            AND (e.session_id = c.session_id OR e.session_id = '' AND e.guid = c.guid)
-            AND e.log_id IN ('asr_open', 'asr_close', 'tts_open', 'tts_close') OFFSET 0) e";
-    for (day, keys) in by_day(&wanted) {
-        for event_day in &question.days {
-            link.each(sql, &[&signed(day), &keys, &signed(*event_day)], |row| {
-                if let Some(call) = calls.get_mut(&(day, uid(row, 0))) {
-                    call.ports.push((row.get(1), row.get(2)));
-                }
-            })?;
-        }
-    }
-    Ok(())
 }
 
 /// Producers' own figures.

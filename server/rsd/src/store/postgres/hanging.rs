@@ -20,6 +20,18 @@ pub(super) fn load(
     sessions: &BTreeSet<SessionKey>,
     found: &mut Found,
 ) -> Result<(), StoreError> {
+    groups(sessions).iter().try_for_each(|(at, group)| of_group(link, *at, group, found))
+}
+
+/// Sessions of one day.
+#[derive(Default)]
+pub(super) struct Group<'s> {
+    pub(super) components: Vec<i64>,
+    pub(super) names: Vec<&'s str>,
+}
+
+/// Sessions by day, and by whether GUIDs name them.
+pub(super) fn groups(sessions: &BTreeSet<SessionKey>) -> BTreeMap<(Day, bool), Group<'_>> {
     let mut groups: BTreeMap<(Day, bool), Group<'_>> = BTreeMap::new();
     for (day, component, name) in sessions {
         let (by_guid, name) = match name {
@@ -30,14 +42,7 @@ pub(super) fn load(
         group.components.push(*component);
         group.names.push(name);
     }
-    groups.iter().try_for_each(|(at, group)| of_group(link, *at, group, found))
-}
-
-/// Sessions of one day.
-#[derive(Default)]
-struct Group<'s> {
-    components: Vec<i64>,
-    names: Vec<&'s str>,
+    groups
 }
 
 fn of_group(
@@ -112,7 +117,7 @@ fn quality_row(day: Day, row: &Row) -> QualityRow {
     }
 }
 
-fn named(name: String, by_guid: bool) -> SessionName {
+pub(super) fn named(name: String, by_guid: bool) -> SessionName {
     if by_guid { SessionName::Guid(name) } else { SessionName::Id(name) }
 }
 

@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::ComponentType;
+use rs::Key;
 use rs::rollup::{
-    ActionFacts, CallFacts, KeptFacts, OWN_BIN_MS, Question, Stored, Which, own_kinds,
+    ActionFacts, Bin, CallFacts, KeptFacts, OWN_BIN_MS, PORT_EVENTS, Question, Stored, Which,
+    beside, own_kinds,
 };
-use rs::{Key, key};
+use rs::share::{SessionKey, SessionName};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::load::days_of;
+use super::owned;
 use super::read::Reader;
 use crate::store::{Day, StoreError};
 
@@ -17,56 +20,60 @@ const CALLS: &str = "SELECT call_key, component_type, component_id, guid, call_t
     service, dn, started_ms, answered_ms, ended_ms, end_state, asr_used, tts_used, media, sq_failed,
     session_id FROM rs_call";
 
-/// A call with the session that its events name.
-type Found = BTreeMap<(Day, Key), (CallFacts, String)>;
+type Found = BTreeMap<(Day, Key), CallFacts>;
 
 impl Reader {
     pub(super) fn facts(&mut self, question: &Question) -> Result<Stored, StoreError> {
         let mut found = Found::new();
+        let mut sessions = BTreeSet::new();
         for day in &question.days {
-            self.in_day(*day, |db| touching(db, *day, &question.which, &mut found))?;
+            self.in_day(*day, |db| {
+                touching(db, *day, &question.which, &mut found)?;
+                with_ports(db, *day, &question.which, &mut sessions)
+            })?;
         }
+        let known = &question.days;
+        self.of_sessions(known, &beside(&sessions), |db, (day, component, name)| {
+            let (which, name) = owned::of_calls(name);
+            let sql = format!("{CALLS} WHERE {which}");
+            calls(db, *day, &sql, params![component, name], &mut found)
+        })?;
         self.other_legs(&mut found)?;
         let days: BTreeSet<Day> = found.keys().map(|(day, _)| *day).collect();
         for day in days {
             let calls = found.iter_mut().filter(|((of, _), _)| *of == day);
-            self.in_day(day, |db| calls.into_iter().try_for_each(|(_, (call, _))| hang(db, call)))?;
+            self.in_day(day, |db| calls.into_iter().try_for_each(|(_, call)| hang(db, call)))?;
         }
-        for day in &question.days {
-            let calls = found.values_mut().filter(|(call, _)| {
-                call.component_type != ComponentType::Rm.number()
-                    && (question.all_ports || call.media.is_none())
-            });
-            self.in_day(*day, |db| {
-                calls.into_iter().try_for_each(|(call, session)| ports(db, call, session))
-            })?;
-        }
-        self.failures(&mut found)?;
-        let calls = found.into_values().map(|(mut call, _)| {
-            call.ports.sort();
-            call
-        });
-        Ok(Stored { calls: calls.collect(), kept: kept(&self.main, &question.which)? })
+        let kept = kept(&self.main, &question.which)?;
+        let mut stored = Stored { calls: found.into_values().collect(), kept, ..Stored::default() };
+        self.of_sessions(known, &stored.of_ports(question.all_ports), |db, of| {
+            owned::ports(db, of, &mut stored.ports)
+        })?;
+        self.of_sessions(known, &stored.of_failures(), |db, of| {
+            owned::failures(db, of, &mut stored.failures)
+        })?;
+        self.of_sessions(known, &stored.of_candidates(), |db, of| {
+            owned::candidates(db, of, &mut stored.candidates)
+        })?;
+        Ok(stored)
     }
 
-    /// Failures of the calls that failed: one names the session, or the GUID alone, and may lie on
-    /// the day beside. What a damaged one has is not there.
-    fn failures(&mut self, found: &mut Found) -> Result<(), StoreError> {
-        let sql = "SELECT time_ms, type FROM rs_sq_failure WHERE component_id = ?1
-            AND (session_id = ?2 OR session_id = '' AND guid = ?3) ORDER BY time_ms, type";
-        for ((day, _), (call, session)) in found.iter_mut() {
-            let session = &*session;
-            if call.sq_failed != Some(true) {
-                continue;
-            }
-            for at in key::beside(*day) {
-                let failures = self.days.ask(at, self.now_ms, |db| {
-                    let mut statement = db.prepare_cached(sql)?;
-                    let values = params![call.component_id, session, call.guid];
-                    let rows = statement.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
-                    Ok(rows.collect::<Result<Vec<_>, _>>()?)
-                })?;
-                call.failures.extend(failures.into_iter().flatten());
+    /// Asks the days' files for these sessions. Those of days that are asked for are to be there;
+    /// what a damaged one of another day has is not there.
+    fn of_sessions(
+        &mut self,
+        known: &BTreeSet<Day>,
+        sessions: &BTreeSet<SessionKey>,
+        mut ask: impl FnMut(&Connection, &SessionKey) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut days: BTreeMap<Day, Vec<&SessionKey>> = BTreeMap::new();
+        sessions.iter().for_each(|of| days.entry(of.0).or_default().push(of));
+        for (day, sessions) in days {
+            let mut all = |db: &Connection| sessions.iter().try_for_each(|of| ask(db, of));
+            if known.contains(&day) {
+                self.in_day(day, all)?;
+            } else {
+                self.days.ask(day, self.now_ms, |db| all(db))?;
             }
         }
         Ok(())
@@ -95,8 +102,7 @@ impl Reader {
     fn other_legs(&mut self, found: &mut Found) -> Result<(), StoreError> {
         let mut guids: BTreeMap<Day, BTreeSet<String>> = BTreeMap::new();
         let rm = ComponentType::Rm.number();
-        for ((day, _), (call, _)) in found.iter().filter(|(_, (call, _))| call.component_type == rm)
-        {
+        for ((day, _), call) in found.iter().filter(|(_, call)| call.component_type == rm) {
             let Some(guid) = &call.guid else { continue };
             guids.entry(*day).or_default().insert(guid.clone());
             for other in days_of(&self.main, guid)? {
@@ -137,21 +143,31 @@ fn touching(db: &Connection, day: Day, which: &Which, found: &mut Found) -> Resu
     ] {
         calls(db, day, &format!("{CALLS} WHERE {which}"), span, found)?;
     }
+    Ok(())
+}
+
+/// The sessions that have an event of a port in a bin.
+fn with_ports(
+    db: &Connection,
+    day: Day,
+    which: &Which,
+    sessions: &mut BTreeSet<SessionKey>,
+) -> Result<(), StoreError> {
+    let Which::Touching(Bin { start_ms, end_ms, .. }) = which else { return Ok(()) };
     let events = "SELECT DISTINCT component_id, session_id, guid FROM rs_call_event
         WHERE log_id = ?3 AND time_ms >= ?1 AND time_ms < ?2";
-    for log_id in rs::rollup::PORT_EVENTS {
+    for log_id in PORT_EVENTS {
         let mut statement = db.prepare_cached(events)?;
-        let sessions = statement.query_map(params![bin.start_ms, bin.end_ms, log_id], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?))
-        })?;
-        for session in sessions {
-            let (component, session, guid) = session?;
-            let (which, name) = match guid {
-                Some(guid) if session.is_empty() => ("guid = ?2", guid),
-                _ => ("session_id = ?2", session),
+        let found = statement.query_map(params![start_ms, end_ms, log_id], |row| {
+            let (session, guid): (String, Option<String>) = (row.get(1)?, row.get(2)?);
+            let name = match guid {
+                Some(guid) if session.is_empty() => SessionName::Guid(guid),
+                _ => SessionName::Id(session),
             };
-            let sql = format!("{CALLS} WHERE component_id = ?1 AND {which}");
-            calls(db, day, &sql, params![component, name], found)?;
+            Ok((day, row.get(0)?, name))
+        })?;
+        for session in found {
+            sessions.insert(session?);
         }
     }
     Ok(())
@@ -166,14 +182,14 @@ fn calls(
 ) -> Result<(), StoreError> {
     let mut statement = db.prepare_cached(sql)?;
     for call in statement.query_map(values, |row| call(day, row))? {
-        let (call, session) = call?;
-        found.entry((day, call.call_key)).or_insert((call, session));
+        let call = call?;
+        found.entry((day, call.call_key)).or_insert(call);
     }
     Ok(())
 }
 
-fn call(day: Day, row: &Row<'_>) -> rusqlite::Result<(CallFacts, String)> {
-    let call = CallFacts {
+fn call(day: Day, row: &Row<'_>) -> rusqlite::Result<CallFacts> {
+    Ok(CallFacts {
         day,
         call_key: row.get(0)?,
         component_type: row.get(1)?,
@@ -191,9 +207,9 @@ fn call(day: Day, row: &Row<'_>) -> rusqlite::Result<(CallFacts, String)> {
         tts_used: row.get(13)?,
         media: row.get(14)?,
         sq_failed: row.get(15)?,
+        session_id: row.get(16)?,
         ..CallFacts::default()
-    };
-    Ok((call, row.get(16)?))
+    })
 }
 
 /// What hangs on a call in its own file.
@@ -225,28 +241,6 @@ fn hang(db: &Connection, call: &mut CallFacts) -> Result<(), StoreError> {
         })
     })?;
     call.actions = actions.collect::<Result<_, _>>()?;
-    Ok(())
-}
-
-/// Events of a call's ports in one day's file.
-fn ports(db: &Connection, call: &mut CallFacts, session: &str) -> Result<(), StoreError> {
-    for (which, name) in [
-        ("session_id = ?2", Some(session)),
-        ("session_id = '' AND guid = ?2", call.guid.as_deref()),
-    ] {
-        let Some(name) = name else { continue };
-        let sql = format!(
-            "SELECT time_ms, log_id FROM rs_call_event WHERE component_id = ?1 AND {which}
-             AND log_id IN ('asr_open', 'asr_close', 'tts_open', 'tts_close')
-             ORDER BY time_ms, seq"
-        );
-        let mut statement = db.prepare_cached(&sql)?;
-        let found = statement
-            .query_map(params![call.component_id, name], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        for event in found {
-            call.ports.push(event?);
-        }
-    }
     Ok(())
 }
 

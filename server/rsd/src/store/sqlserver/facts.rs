@@ -12,6 +12,7 @@ use tiberius::ToSql;
 
 use super::failure::Failure;
 use super::link::{Cells, Link};
+use super::owned;
 use super::row::{keys as as_keys, numbers};
 use super::statement::{Statement, facts as sql};
 
@@ -21,7 +22,9 @@ type Calls = BTreeMap<At, CallFacts>;
 /// What is found of a question.
 pub(super) async fn facts(link: &mut Link, question: &Question) -> Result<Stored, Failure> {
     let days = numbers(question.days.iter().map(|day| i64::from(*day)));
-    let mut keys = touching(link, &days, &question.which).await?;
+    let beside = question.days.iter().flat_map(|day| key::beside(*day)).collect::<BTreeSet<_>>();
+    let beside = numbers(beside.into_iter().map(i64::from));
+    let mut keys = touching(link, (&days, &beside), &question.which).await?;
     let rm = ComponentType::Rm.number();
     if !keys.is_empty() {
         let legs = link.ask(sql::OTHER_LEGS, &[&of(&keys), &rm], at).await?;
@@ -32,14 +35,13 @@ pub(super) async fn facts(link: &mut Link, question: &Question) -> Result<Stored
         let found = link.ask(sql::CALL_FACTS, &[&of(&keys)], call).await?;
         calls.extend(found.into_iter().map(|call| ((call.day, call.call_key), call)));
         hang(link, &keys, &mut calls).await?;
-        ports(link, (&days, question.all_ports), &mut calls).await?;
     }
     let kept = kept(link, &question.which).await?;
-    let calls = calls.into_values().map(|mut call| {
-        call.ports.sort();
-        call
-    });
-    Ok(Stored { calls: calls.collect(), kept })
+    let mut stored = Stored { calls: calls.into_values().collect(), kept, ..Stored::default() };
+    stored.ports = owned::ports(link, &stored.of_ports(question.all_ports)).await?;
+    stored.failures = owned::failures(link, &stored.of_failures()).await?;
+    stored.candidates = owned::candidates(link, &stored.of_candidates()).await?;
+    Ok(stored)
 }
 
 fn of(keys: &BTreeSet<At>) -> String {
@@ -50,10 +52,14 @@ fn at(cells: &Cells<'_>) -> Result<At, Failure> {
     Ok((cells.day(0)?, cells.key(1)?))
 }
 
-async fn touching(link: &mut Link, days: &String, which: &Which) -> Result<BTreeSet<At>, Failure> {
+async fn touching(
+    link: &mut Link,
+    (days, beside): (&String, &String),
+    which: &Which,
+) -> Result<BTreeSet<At>, Failure> {
     let found = match which {
         Which::Touching(bin) => {
-            let values: [&dyn ToSql; 3] = [days, &bin.start_ms, &bin.end_ms];
+            let values: [&dyn ToSql; 4] = [days, &bin.start_ms, &bin.end_ms, beside];
             link.ask(sql::TOUCHING, &values, at).await?
         }
         Which::Covering(at_ms) => link.ask(sql::COVERING, &[days, at_ms], at).await?,
@@ -81,6 +87,7 @@ fn call(cells: &Cells<'_>) -> Result<CallFacts, Failure> {
         tts_used: bit(14)?,
         media: cells.text(15)?,
         sq_failed: bit(16)?,
+        session_id: cells.some(17, Cells::text)?,
         ..CallFacts::default()
     })
 }
@@ -136,53 +143,7 @@ async fn hang(link: &mut Link, keys: &BTreeSet<At>, calls: &mut Calls) -> Result
         },
         |of: &mut CallFacts, action| of.actions.push(action),
     );
-    each(link, sql::ACTION_FACTS, &others, calls, action).await?;
-    failures(link, calls).await
-}
-
-/// Failures of the calls that failed, which may lie on the day beside.
-async fn failures(link: &mut Link, calls: &mut Calls) -> Result<(), Failure> {
-    let failed = calls.iter().filter(|(_, call)| call.sq_failed == Some(true));
-    let keys: BTreeSet<At> = failed.map(|(at, _)| *at).collect();
-    if keys.is_empty() {
-        return Ok(());
-    }
-    let days: BTreeSet<Day> = keys.iter().flat_map(|(day, _)| key::beside(*day)).collect();
-    let days = numbers(days.into_iter().map(i64::from));
-    let read = |cells: &Cells<'_>| {
-        let failure = (cells.some(2, Cells::number)?, cells.some(3, Cells::word)?);
-        Ok((at(cells)?, failure, cells.day(4)?))
-    };
-    for (at, failure, day) in link.ask(sql::FAILURE_FACTS, &[&of(&keys), &days], read).await? {
-        if let Some(call) = calls.get_mut(&at).filter(|_| key::beside(at.0).contains(&day)) {
-            call.failures.push(failure);
-        }
-    }
-    Ok(())
-}
-
-/// Events of ports, of the days that are asked for.
-async fn ports(
-    link: &mut Link,
-    (days, all): (&String, bool),
-    calls: &mut Calls,
-) -> Result<(), Failure> {
-    let rm = ComponentType::Rm.number();
-    let wanted =
-        calls.iter().filter(|(_, call)| call.component_type != rm && (all || call.media.is_none()));
-    let keys: BTreeSet<At> = wanted.map(|(at, _)| *at).collect();
-    if keys.is_empty() {
-        return Ok(());
-    }
-    let read = |cells: &Cells<'_>| {
-        Ok((at(cells)?, (cells.some(2, Cells::number)?, cells.some(3, Cells::text)?)))
-    };
-    for (at, event) in link.ask(sql::PORT_FACTS, &[&of(&keys), days], read).await? {
-        if let Some(call) = calls.get_mut(&at) {
-            call.ports.push(event);
-        }
-    }
-    Ok(())
+    each(link, sql::ACTION_FACTS, &others, calls, action).await
 }
 
 /// Producers' own figures.

@@ -30,6 +30,7 @@ impl Statement {
             bins::ALL,
             bins_gone::ALL,
             facts::ALL,
+            owned::ALL,
             erasing::ALL,
             exporting::ALL,
         ]);
@@ -56,5 +57,6 @@ pub(super) mod exporting;
 pub(super) mod facts;
 pub(super) mod keeping;
 pub(super) mod load;
+pub(super) mod owned;
 pub(super) mod save;
 pub(super) mod schema;

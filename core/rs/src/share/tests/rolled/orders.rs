@@ -185,7 +185,7 @@ fn numbers(rolled: &Rolled) -> usize {
     days.into_values().max().unwrap_or(0)
 }
 
-fn differ(one: &[String], other: &[String]) -> Option<(String, String)> {
+pub(super) fn differ(one: &[String], other: &[String]) -> Option<(String, String)> {
     let longest = one.len().max(other.len());
     let at = |rows: &[String], n: usize| rows.get(n).cloned().unwrap_or_default();
     (0..longest).map(|n| (at(one, n), at(other, n))).find(|(one, other)| one != other)

@@ -38,7 +38,8 @@ macro_rules! port_events {
 }
 
 statements! {
-    /// Keys of the calls of days (1) that do something in a span (2, 3).
+    /// Keys of the calls of days (1) that do something in a span (2, 3), and of those of days (4)
+    /// that events of ports in it may mean.
     TOUCHING = concat!("SELECT day, call_key FROM rs_call
 WHERE day IN ", days!(), " AND started_ms >= @P2 AND started_ms < @P3
 UNION SELECT day, call_key FROM rs_call
@@ -49,12 +50,12 @@ UNION SELECT c.day, c.call_key FROM (
   SELECT DISTINCT component_id, session_id FROM ", port_events!(), "
     AND (session_id <> N'' OR guid IS NULL)) AS e
 JOIN rs_call AS c ON c.component_id = e.component_id AND c.session_id = e.session_id
-  AND c.day IN ", days!(), "
+  AND c.day IN (SELECT j.id FROM OPENJSON(@P4) WITH (id bigint '$') AS j)
 UNION SELECT c.day, c.call_key FROM (
   SELECT DISTINCT component_id, guid FROM ", port_events!(), "
     AND session_id = N'') AS e
 JOIN rs_call AS c ON c.component_id = e.component_id AND c.guid = e.guid
-  AND c.day IN ", days!(), "
+  AND c.day IN (SELECT j.id FROM OPENJSON(@P4) WITH (id bigint '$') AS j)
 OPTION (RECOMPILE)");
     /// Of those that are there just before an instant (2).
     COVERING = concat!("SELECT day, call_key FROM rs_call
@@ -74,7 +75,7 @@ JOIN rs_call AS c ON c.day = g.day AND c.guid = g.guid AND c.component_type = @P
     /// Calls as far as figures need them.
     CALL_FACTS = by_key!("t.component_type, t.component_id, t.guid, t.call_type, t.profile_id,
   t.service, t.dn, t.started_ms, t.answered_ms, t.ended_ms, t.end_state, t.asr_used, t.tts_used,
-  t.media, t.sq_failed", "rs_call", "");
+  t.media, t.sq_failed, t.session_id", "rs_call", "");
     /// Their tenants, root first.
     TENANT_FACTS = by_key!("t.tenant_id", "rs_call_tenant", "\nORDER BY t.depth");
     /// Their owners, first one first.
@@ -84,20 +85,6 @@ JOIN rs_call AS c ON c.day = g.day AND c.guid = g.guid AND c.component_type = @P
     /// Their actions, first one first.
     ACTION_FACTS = by_key!("t.action, t.started_ms, t.ended_ms, t.result, t.is_last",
         "rs_var_action", "\nORDER BY t.n");
-    /// Failures of those that failed, of days (2): they name the session, or the GUID alone.
-    FAILURE_FACTS = by_key!("f.time_ms, f.type, f.day", "rs_call",
-        "\nJOIN rs_sq_failure AS f ON f.component_id = t.component_id
-  AND (f.session_id = t.session_id OR f.session_id = N'' AND f.guid = t.guid)
-WHERE t.sq_failed = 1
-  AND f.day IN (SELECT j.id FROM OPENJSON(@P2) WITH (id bigint '$') AS j)
-ORDER BY f.time_ms, f.type");
-    /// Events of their ports, of days (2).
-    PORT_FACTS = by_key!("e.time_ms, e.log_id", "rs_call",
-        "\nJOIN rs_call_event AS e ON e.component_id = t.component_id
-  AND (e.session_id = t.session_id OR e.session_id = N'' AND e.guid = t.guid)
-WHERE e.log_id IN (N'asr_open', N'asr_close', N'tts_open', N'tts_close')
-  AND e.day IN (SELECT j.id FROM OPENJSON(@P2) WITH (id bigint '$') AS j)
-ORDER BY e.time_ms, e.seq");
     /// Producers' own figures of a span (1, 2), of some kinds (3).
     KEPT_FACTS = "SELECT component_id, received_ms, id, body FROM rs_kept_record
 WHERE bin_ms >= @P1 AND bin_ms < @P2
