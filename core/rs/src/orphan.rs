@@ -22,10 +22,28 @@ pub struct Waiting {
     pub component_type: u8,
     /// The latest record of this call came.
     pub last_fact_ms: i64,
+    /// The newest start of its component that told of this call, as the bits of an `i64`; `None`:
+    /// no record of it says so.
+    pub boot: Option<i64>,
     /// The latest record of its component came, whatever it told.
     pub last_sent_ms: i64,
-    /// The first record with the component's newest `boot` came.
-    pub booted_ms: Option<i64>,
+    /// The component's newest start.
+    pub newest: Option<Boot>,
+}
+
+/// A start of a component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Boot {
+    /// `producer.boot`, as the bits of an `i64`.
+    pub number: i64,
+    /// Its first record came.
+    pub first_ms: i64,
+}
+
+impl From<(i64, i64)> for Boot {
+    fn from((number, first_ms): (i64, i64)) -> Self {
+        Self { number, first_ms }
+    }
 }
 
 /// Since when RS can say that somebody is silent, and how long that may last.
@@ -45,11 +63,18 @@ impl Waiting {
         let heard = self.last_sent_ms.max(self.last_fact_ms).max(since_ms);
         let silent = now_ms.saturating_sub(heard) >= timeout_ms;
         let of_rm = self.component_type == ComponentType::Rm.number();
-        let forgotten = self.booted_ms.filter(|_| !of_rm).is_some_and(|booted| {
-            let waited = now_ms.saturating_sub(booted.max(since_ms));
-            self.last_fact_ms < booted && waited >= AFTER_BOOT_MS
+        let forgotten = self.newest.filter(|_| !of_rm).is_some_and(|newest| {
+            // one that has just come from a former start may have its update or its end behind it
+            let heard = newest.first_ms.max(self.last_fact_ms).max(since_ms);
+            !self.is_of(newest) && now_ms.saturating_sub(heard) >= AFTER_BOOT_MS
         });
         silent || forgotten
+    }
+
+    /// Whether that start told of the call. What came after its first record may have waited on
+    /// another connection since a former one: it counts only where nothing says of which it is.
+    fn is_of(&self, newest: Boot) -> bool {
+        self.boot.map_or(self.last_fact_ms >= newest.first_ms, |boot| boot >= newest.number)
     }
 }
 

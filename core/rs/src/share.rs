@@ -395,7 +395,7 @@ impl<'b> Share<'b> {
         self.ledger.hold(index, LedgerRow { day, id_key: at.1, content_hash, received_ms });
         match (&good.fact.told, call) {
             (Told::Call(fact), Some(call)) => {
-                self.calls.tell(call, fact, item.origin.received_ms)?;
+                self.calls.tell(call, fact, (received_ms, good.own_boot()))?;
                 self.sessions.told_quality(at, &good.record);
             }
             (Told::Event(event), _) => {

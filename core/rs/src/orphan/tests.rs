@@ -39,12 +39,14 @@ fn state(facts: &[CallFact]) -> CallState {
     state
 }
 
+/// Its component's newest start is its eighth.
 fn waiting(kind: ComponentType, fact: i64, sent: i64, booted: Option<i64>) -> Waiting {
     Waiting {
         component_type: kind.number(),
         last_fact_ms: fact,
+        boot: None,
         last_sent_ms: sent,
-        booted_ms: booted,
+        newest: booted.map(|first_ms| Boot { number: 8, first_ms }),
     }
 }
 
@@ -70,6 +72,26 @@ fn a_start_without_an_update_forgets_a_call_but_not_one_of_rm() {
     assert!(!call(ComponentType::Rm, 1000, HOUR).is_orphan(PATIENCE, 2 * HOUR));
     let late = Patience { since_ms: 2 * HOUR, ..PATIENCE };
     assert!(!mcp.is_orphan(late, 2 * HOUR + minute), "our own start gives it the time again");
+}
+
+/// A record of a former start may come after the first one of the next: on another connection, or
+/// out of a spool that was full.
+#[test]
+fn what_a_former_start_told_late_is_no_update_of_the_newest() {
+    let minute = 60_000;
+    let told = |boot: i64, fact: i64| Waiting {
+        boot: Some(boot),
+        ..waiting(ComponentType::Mcp, fact, 3 * HOUR, Some(HOUR))
+    };
+    let late = told(7, HOUR + 5 * minute);
+    assert!(!late.is_orphan(PATIENCE, HOUR + 15 * minute - 1), "its end may be behind it");
+    assert!(late.is_orphan(PATIENCE, HOUR + 15 * minute));
+    assert!(!told(8, HOUR + 5 * minute).is_orphan(PATIENCE, 3 * HOUR));
+    let first = told(8, HOUR - 1);
+    assert!(!first.is_orphan(PATIENCE, 3 * HOUR), "whose books came later than itself");
+    assert!(told(7, HOUR - 1).is_orphan(PATIENCE, HOUR + 10 * minute));
+    let leg = Waiting { component_type: ComponentType::Rm.number(), ..late };
+    assert!(!leg.is_orphan(PATIENCE, 3 * HOUR));
 }
 
 #[test]

@@ -43,6 +43,7 @@ pub(super) struct Calls {
 struct Touched {
     state: CallState,
     last_fact_ms: i64,
+    boot: Option<i64>,
     row_version: i64,
     trace: Trace,
     /// What it was, and what it is, without anything borrowed; `None`: it was not, it borrows
@@ -69,16 +70,18 @@ impl Calls {
         self.stored.extend(calls.into_iter().map(|call| ((call.day, call.call_key), call)));
     }
 
-    /// Takes one fact.
+    /// Takes one fact, which came then and from that start. Of a record that another content of its
+    /// id replaces, the start stays: its component did tell of the call then.
     pub(super) fn tell(
         &mut self,
         at: DayKey,
         call: &CallFact,
-        received_ms: i64,
+        (received_ms, boot): (i64, Option<i64>),
     ) -> Result<(), DecodeError> {
         self.told.insert(at);
         let touched = self.touch(at)?;
         touched.last_fact_ms = touched.last_fact_ms.max(received_ms);
+        touched.boot = touched.boot.max(boot);
         let change = touched.state.apply(call);
         if change.trace != Trace::Same {
             touched.trace = change.trace;
@@ -390,6 +393,7 @@ impl Calls {
                 state: touched.state.encode(),
                 trace: touched.trace,
                 last_fact_ms: touched.last_fact_ms,
+                boot: touched.boot,
                 row_version: touched.row_version + 1,
                 var: var.remove(&at).unwrap_or_default(),
                 row,
@@ -412,12 +416,12 @@ impl Calls {
 
 impl Touched {
     fn new((_, key): DayKey) -> Self {
-        Self::of(CallState::new(key), 0, 0)
+        Self::of(CallState::new(key), (0, None), 0)
     }
 
     fn read(stored: &StoredCall) -> Result<Self, DecodeError> {
         let state = CallState::decode(&stored.state)?;
-        Ok(Self::of(state, stored.last_fact_ms, stored.row_version))
+        Ok(Self::of(state, (stored.last_fact_ms, stored.boot), stored.row_version))
     }
 
     /// One that is to change.
@@ -428,9 +432,13 @@ impl Touched {
         Ok(touched)
     }
 
-    const fn of(state: CallState, last_fact_ms: i64, row_version: i64) -> Self {
+    const fn of(
+        state: CallState,
+        (last_fact_ms, boot): (i64, Option<i64>),
+        row_version: i64,
+    ) -> Self {
         let (trace, before, plain, lent) = (Trace::Same, None, None, None);
-        Self { state, last_fact_ms, row_version, trace, before, plain, lent }
+        Self { state, last_fact_ms, boot, row_version, trace, before, plain, lent }
     }
 }
 

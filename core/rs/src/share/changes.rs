@@ -111,6 +111,8 @@ pub struct StoredCall {
     pub state: Vec<u8>,
     /// `last_fact_ms`.
     pub last_fact_ms: i64,
+    /// `boot`: the newest start of its component that told of it, as the bits of an `i64`.
+    pub boot: Option<i64>,
     /// `row_version`.
     pub row_version: i64,
 }
@@ -250,6 +252,8 @@ pub struct CallLine {
     pub trace: Trace,
     /// `last_fact_ms`.
     pub last_fact_ms: i64,
+    /// `boot`: the newest start of its component that told of it, as the bits of an `i64`.
+    pub boot: Option<i64>,
     /// `row_version`: 1 = the row is new.
     pub row_version: i64,
     /// `var_call`, `var_action`, `var_custom`.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
-use model::record::{Body, Record, Refusal};
+use model::record::{Body, ComponentType, Record, Refusal};
 use serde::{Deserialize, Serialize};
 
 use crate::erase::{Erased, Named, named, unsaid, unsay_record, wipe_record};
@@ -184,6 +184,14 @@ impl Good {
     /// The start of its producer, as the bits of an `i64`; −1 = it has none.
     pub(crate) fn boot(&self) -> i64 {
         self.record.producer.boot.map_or(-1, u64::cast_signed)
+    }
+
+    /// The start that told of a call, as the bits of an `i64`: of its component itself, of which is
+    /// known when it began. RM's calls outlive a start (rs.md §4.9).
+    pub(crate) fn own_boot(&self) -> Option<i64> {
+        let Record { producer, component, .. } = &self.record;
+        let own = producer.name == component.name && component.kind != ComponentType::Rm;
+        producer.boot.filter(|_| own).map(u64::cast_signed)
     }
 
     /// The minute of an end's time: what the producer's books call `records_out`.

@@ -348,7 +348,8 @@ fn a_state_that_cannot_be_read_is_an_error() {
     let wants = share.wants(&Objects::default()).unwrap();
     let (day, call_key): (Day, Key) = *wants.calls.first().unwrap();
     let state = vec![200];
-    let call = StoredCall { day, call_key, guid: None, state, last_fact_ms: 0, row_version: 1 };
+    let (guid, last_fact_ms, boot, row_version) = (None, 0, None, 1);
+    let call = StoredCall { day, call_key, guid, state, last_fact_ms, boot, row_version };
     let found = Found { calls: vec![call], ..Found::default() };
     share.found(found).unwrap();
     // the legs of its session are asked for before it is met

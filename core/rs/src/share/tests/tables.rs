@@ -63,6 +63,7 @@ impl Tables {
                     guid: line.row.guid.clone(),
                     state: line.state.clone(),
                     last_fact_ms: line.last_fact_ms,
+                    boot: line.boot,
                     row_version: line.row_version,
                 })
                 .collect(),

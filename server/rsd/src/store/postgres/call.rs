@@ -13,14 +13,14 @@ const UPSERT: &str = "INSERT INTO rs_call (
     tenant_id, profile_id, service, dn, local_uri, remote_uri, call_id, call_uuid,
     resource_group, resource_name, resource_dbid, resource_address, attempts, end_state,
     sip_status, reason, policy, profile_usage, profile_burst, asr_used, tts_used, media, origin,
-    parent_key, sq_failed, config_rev, flags, extra)
+    parent_key, sq_failed, config_rev, flags, extra, boot)
   SELECT
     day, call_key, live, row_version, last_fact_ms, started_ms, answered_ms, ended_ms,
     duration_ms, component_type, component_id, session_id, guid, leg, epoch, call_type,
     tenant_id, profile_id, service, dn, local_uri, remote_uri, call_id, call_uuid,
     resource_group, resource_name, resource_dbid, resource_address, attempts, end_state,
     sip_status, reason, policy::jsonb, profile_usage, profile_burst, asr_used, tts_used,
-    media::jsonb, origin, parent_key, sq_failed, config_rev, flags, extra::jsonb
+    media::jsonb, origin, parent_key, sq_failed, config_rev, flags, extra::jsonb, boot
   FROM unnest(
     $1::integer[], $2::uuid[], $3::boolean[], $4::bigint[], $5::bigint[], $6::bigint[],
     $7::bigint[], $8::bigint[], $9::bigint[], $10::smallint[], $11::bigint[], $12::text[],
@@ -29,14 +29,14 @@ const UPSERT: &str = "INSERT INTO rs_call (
     $25::text[], $26::text[], $27::bigint[], $28::text[], $29::bigint[], $30::smallint[],
     $31::integer[], $32::text[], $33::text[], $34::bigint[], $35::smallint[], $36::boolean[],
     $37::boolean[], $38::text[], $39::text[], $40::uuid[], $41::boolean[], $42::bigint[],
-    $43::bigint[], $44::text[])
+    $43::bigint[], $44::text[], $45::bigint[])
     AS n (
     day, call_key, live, row_version, last_fact_ms, started_ms, answered_ms, ended_ms,
     duration_ms, component_type, component_id, session_id, guid, leg, epoch, call_type,
     tenant_id, profile_id, service, dn, local_uri, remote_uri, call_id, call_uuid,
     resource_group, resource_name, resource_dbid, resource_address, attempts, end_state,
     sip_status, reason, policy, profile_usage, profile_burst, asr_used, tts_used, media, origin,
-    parent_key, sq_failed, config_rev, flags, extra)
+    parent_key, sq_failed, config_rev, flags, extra, boot)
   ON CONFLICT (day, call_key) DO UPDATE SET
     live = excluded.live, row_version = excluded.row_version, last_fact_ms =
     excluded.last_fact_ms, started_ms = excluded.started_ms, answered_ms = excluded.answered_ms,
@@ -53,7 +53,8 @@ const UPSERT: &str = "INSERT INTO rs_call (
     profile_usage = excluded.profile_usage, profile_burst = excluded.profile_burst, asr_used =
     excluded.asr_used, tts_used = excluded.tts_used, media = excluded.media, origin =
     excluded.origin, parent_key = excluded.parent_key, sq_failed = excluded.sq_failed,
-    config_rev = excluded.config_rev, flags = excluded.flags, extra = excluded.extra";
+    config_rev = excluded.config_rev, flags = excluded.flags, extra = excluded.extra,
+    boot = excluded.boot";
 
 /// Writes calls, each in place of its row.
 pub(super) fn upsert(link: &mut Link, calls: &[CallLine]) -> Result<(), StoreError> {
@@ -104,6 +105,7 @@ pub(super) fn upsert(link: &mut Link, calls: &[CallLine]) -> Result<(), StoreErr
             &column(calls, |call| call.row.config_rev),
             &column(calls, |call| i64::from(call.row.flags)),
             &column(calls, |call| call.row.extra.as_deref()),
+            &column(calls, |call| call.boot),
         ],
     )?;
     Ok(())

@@ -1,7 +1,7 @@
 //! Leases, overrides and what goes, on PostgreSQL: each change is one transaction that holds the
 //! row of its lease, so that no other can take it in between.
 
-use rs::orphan::Waiting;
+use rs::orphan::{Boot, Waiting};
 use rs::retention::{Due, Group, Holder, Terms, Wanted};
 use rs::{CallState, Day, Key};
 
@@ -249,11 +249,11 @@ impl Keeping for Postgres {
         self.job(|link| {
             let (day, key) = after.unwrap_or_default();
             let sql = "SELECT c.day, c.call_key, c.component_type, c.last_fact_ms,
-                  coalesce(d.last_ms, c.last_fact_ms),
-                  (SELECT min(s.first_ms) FROM rs_producer_stream s WHERE s.producer = d.name
-                    AND s.boot = (SELECT max(n.boot) FROM rs_producer_stream n
-                      WHERE n.producer = d.name))
+                  c.boot, coalesce(d.last_ms, c.last_fact_ms), b.boot, b.first_ms
                 FROM rs_call c LEFT JOIN rs_dim_component d ON d.id = c.component_id
+                LEFT JOIN LATERAL (SELECT s.boot, min(s.first_ms) AS first_ms
+                  FROM rs_producer_stream s WHERE s.producer = d.name
+                  GROUP BY s.boot ORDER BY s.boot DESC LIMIT 1) b ON true
                 WHERE c.live AND (c.day, c.call_key) > ($1, $2)
                 ORDER BY c.day, c.call_key LIMIT $3";
             let rows = link.query(sql, &[&signed(day), &Uid(key), &i64::from(most)])?;
@@ -263,8 +263,9 @@ impl Keeping for Postgres {
                 waiting: Waiting {
                     component_type: u8::try_from(row.get::<_, i16>(2)).unwrap_or_default(),
                     last_fact_ms: row.get(3),
-                    last_sent_ms: row.get(4),
-                    booted_ms: row.get(5),
+                    boot: row.get(4),
+                    last_sent_ms: row.get(5),
+                    newest: row.get::<_, Option<i64>>(6).zip(row.get(7)).map(Boot::from),
                 },
             };
             Ok(rows.iter().map(read).collect())

@@ -124,7 +124,7 @@ pub(super) fn calls(
     found: &mut Vec<StoredCall>,
 ) -> Result<(), StoreError> {
     let sql = format!(
-        "SELECT call_key, guid, last_fact_ms, row_version FROM rs_call
+        "SELECT call_key, guid, last_fact_ms, row_version, boot FROM rs_call
          WHERE day = $1 AND {which} ORDER BY call_key FOR UPDATE"
     );
     let rows = link.query(&sql, values)?;
@@ -146,6 +146,7 @@ pub(super) fn calls(
             state: states.remove(&call_key)?,
             last_fact_ms: row.get(2),
             row_version: row.get(3),
+            boot: row.get(4),
         })
     }));
     Ok(())

@@ -21,6 +21,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("../../../migrations/postgres/0010.sql"),
     include_str!("../../../migrations/postgres/0011.sql"),
     include_str!("../../../migrations/postgres/0012.sql"),
+    include_str!("../../../migrations/postgres/0013.sql"),
 ];
 
 /// The lock that one runner holds.

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rs::orphan::Waiting;
+use rs::orphan::{Boot, Waiting};
 use rs::retention::{Due, Group, Holder, Terms, Wanted};
 use rs::{CallState, Day, Key, key};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -50,22 +50,33 @@ impl Keeper {
     /// What is known of the component of a call in progress.
     fn live(&mut self, day: Day, call_key: Key) -> Result<Option<Live>, StoreError> {
         let Some(db) = self.day(day)? else { return Ok(None) };
-        let sql = "SELECT component_id, component_type, last_fact_ms FROM rs_call
+        let sql = "SELECT component_id, component_type, last_fact_ms, boot FROM rs_call
             WHERE call_key = ?1 AND live = 1";
-        let row = db
-            .prepare_cached(sql)?
-            .query_row([call_key], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?)));
-        let Some((component, component_type, last_fact_ms)) = row.optional()? else {
-            return Ok(None);
-        };
-        let sql = "SELECT c.last_ms, (SELECT min(s.first_ms) FROM rs_producer_stream AS s
-              WHERE s.producer = c.name AND s.boot = (SELECT max(n.boot)
-                FROM rs_producer_stream AS n WHERE n.producer = c.name))
-            FROM rs_dim_component AS c WHERE c.id = ?1";
+        let row = db.prepare_cached(sql)?.query_row([call_key], |row| {
+            let last_fact_ms = row.get(2)?;
+            let waiting = Waiting {
+                component_type: row.get(1)?,
+                last_fact_ms,
+                boot: row.get(3)?,
+                last_sent_ms: last_fact_ms,
+                newest: None,
+            };
+            Ok((row.get::<_, i64>(0)?, waiting))
+        });
+        let Some((component, mut waiting)) = row.optional()? else { return Ok(None) };
+        let sql = "SELECT c.last_ms, s.boot, min(s.first_ms)
+            FROM rs_dim_component AS c LEFT JOIN rs_producer_stream AS s ON s.producer = c.name
+              AND s.boot = (SELECT max(n.boot) FROM rs_producer_stream AS n
+                WHERE n.producer = c.name)
+            WHERE c.id = ?1 GROUP BY c.id";
         let mut told = self.main.prepare_cached(sql)?;
-        let told = told.query_row([component], |row| Ok((row.get(0)?, row.get(1)?)));
-        let (last_sent_ms, booted_ms) = told.optional()?.unwrap_or((last_fact_ms, None));
-        let waiting = Waiting { component_type, last_fact_ms, last_sent_ms, booted_ms };
+        let told = told.query_row([component], |row| {
+            Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?.zip(row.get(2)?)))
+        });
+        if let Some((last_sent_ms, newest)) = told.optional()? {
+            waiting.last_sent_ms = last_sent_ms;
+            waiting.newest = newest.map(Boot::from);
+        }
         Ok(Some(Live { day, call_key, waiting }))
     }
 }

@@ -153,7 +153,7 @@ fn calls(
     found: &mut Vec<StoredCall>,
 ) -> Result<(), StoreError> {
     let sql = format!(
-        "SELECT call_key, guid, state, last_fact_ms, row_version
+        "SELECT call_key, guid, state, last_fact_ms, row_version, boot
          FROM rs_call JOIN rs_call_fact_state USING (call_key) WHERE {which}"
     );
     let mut statement = db.prepare_cached(&sql)?;
@@ -165,6 +165,7 @@ fn calls(
             state: row.get(2)?,
             last_fact_ms: row.get(3)?,
             row_version: row.get(4)?,
+            boot: row.get(5)?,
         })
     })?;
     for row in rows {

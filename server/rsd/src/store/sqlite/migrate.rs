@@ -34,6 +34,7 @@ pub(super) const DAY: &[Migration] = &[
     Migration { version: 7, sql: include_str!("../../../migrations/sqlite/day-0007.sql") },
     Migration { version: 8, sql: include_str!("../../../migrations/sqlite/day-0008.sql") },
     Migration { version: 9, sql: include_str!("../../../migrations/sqlite/day-0009.sql") },
+    Migration { version: 10, sql: include_str!("../../../migrations/sqlite/day-0010.sql") },
 ];
 
 /// Takes the steps that the file lacks.

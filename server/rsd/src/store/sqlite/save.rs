@@ -127,6 +127,7 @@ fn call(db: &Connection, call: &CallLine) -> Result<(), StoreError> {
         row.config_rev,
         row.flags,
         row.extra,
+        call.boot,
     ])?;
     db.prepare_cached("INSERT OR REPLACE INTO rs_call_fact_state VALUES (?1, ?2)")?
         .execute(params![key, call.state])?;
@@ -156,10 +157,10 @@ const UPSERT: &str = "INSERT OR REPLACE INTO rs_call (
     service, dn, local_uri, remote_uri, call_id, call_uuid, resource_group, resource_name,
     resource_dbid, resource_address, attempts, end_state, sip_status, reason, policy,
     profile_usage, profile_burst, asr_used, tts_used, media, origin, parent_key, sq_failed,
-    config_rev, flags, extra)
+    config_rev, flags, extra, boot)
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
     ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38,
-    ?39, ?40, ?41, ?42, ?43)";
+    ?39, ?40, ?41, ?42, ?43, ?44)";
 
 /// What hangs on a call, in place of what is there.
 fn lists(db: &Connection, call: &CallLine) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use rs::orphan::Waiting;
+use rs::orphan::{Boot, Waiting};
 use rs::retention::{Due, Group, Holder, Terms, Wanted};
 use rs::{CallState, Day, Key};
 use tiberius::ToSql;
@@ -228,8 +228,9 @@ impl Keeping for SqlServer {
             let waiting = Waiting {
                 component_type,
                 last_fact_ms,
+                boot: cells.number(5)?,
                 last_sent_ms: last_fact_ms,
-                booted_ms: None,
+                newest: None,
             };
             let live = Live { day: cells.day(0)?, call_key: cells.key(1)?, waiting };
             Ok((live, cells.some(4, Cells::number)?))
@@ -247,7 +248,7 @@ impl Keeping for SqlServer {
                 };
                 let last = heard.last_sent_ms.unwrap_or(live.waiting.last_fact_ms);
                 live.waiting.last_sent_ms = last;
-                live.waiting.booted_ms = heard.booted_ms;
+                live.waiting.newest = heard.newest;
             }
             Ok(found)
         });
@@ -275,16 +276,17 @@ impl Keeping for SqlServer {
 /// What is known of a component.
 struct Heard {
     last_sent_ms: Option<i64>,
-    booted_ms: Option<i64>,
+    newest: Option<Boot>,
 }
 
 async fn heard(link: &mut Link, component: i64) -> Result<Heard, Failure> {
     let read = |cells: &Cells<'_>| Ok((cells.some(0, Cells::number)?, cells.some(1, Cells::text)?));
     let known = link.ask(sql::COMPONENT_LAST_SENT, &[&component], read).await?;
     let Some((last_sent_ms, name)) = known.into_iter().next() else {
-        return Ok(Heard { last_sent_ms: None, booted_ms: None });
+        return Ok(Heard { last_sent_ms: None, newest: None });
     };
-    let booted = link.ask(sql::COMPONENT_BOOT, &[&name], |cells| cells.number(0)).await?;
-    let booted_ms = booted.into_iter().flatten().next();
-    Ok(Heard { last_sent_ms: Some(last_sent_ms), booted_ms })
+    let read = |cells: &Cells<'_>| Ok(cells.number(0)?.zip(cells.number(1)?));
+    let newest = link.ask(sql::COMPONENT_BOOT, &[&name], read).await?;
+    let newest = newest.into_iter().flatten().next().map(Boot::from);
+    Ok(Heard { last_sent_ms: Some(last_sent_ms), newest })
 }

@@ -156,6 +156,7 @@ fn stored_call(cells: &Cells<'_>) -> Result<StoredCall, Failure> {
         state: cells.some(3, Cells::bytes)?,
         last_fact_ms: cells.some(4, Cells::number)?,
         row_version: cells.some(5, Cells::number)?,
+        boot: cells.number(6)?,
     })
 }
 

@@ -26,6 +26,7 @@ const STEPS: &[Migration] = &[
     Migration { version: 9, sql: include_str!("../../../migrations/sqlserver/0009.sql") },
     Migration { version: 10, sql: include_str!("../../../migrations/sqlserver/0010.sql") },
     Migration { version: 11, sql: include_str!("../../../migrations/sqlserver/0011.sql") },
+    Migration { version: 12, sql: include_str!("../../../migrations/sqlserver/0012.sql") },
 ];
 
 impl Migration {

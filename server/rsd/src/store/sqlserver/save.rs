@@ -280,6 +280,7 @@ fn call(call: &CallLine) -> TokenRow<'_> {
         of.config_rev,
         i64::from(of.flags),
         of.extra.as_deref(),
+        call.boot,
     ]
 }
 

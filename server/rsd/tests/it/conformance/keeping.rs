@@ -247,28 +247,34 @@ pub(super) fn orphans(store: &dyn Store) {
     let mut second = arrivals(&[call(3, 8), rm(9, 300).start(), rm(8, 200).end(210)], 2, 3);
     second[0].entry.as_mut().unwrap().received = at(400).0;
     store.apply(&second, at(400)).unwrap();
+    // a record of the former start that has waited elsewhere
+    let mut late = arrivals(&[call(4, 7)], 3, 1);
+    late[0].entry.as_mut().unwrap().received = at(460).0;
+    store.apply(&late, at(460)).unwrap();
     let keeping = store.keeping();
     assert_eq!(keeping.oldest_live().unwrap(), Some(20_261_122));
     let all = keeping.live(None, 10).unwrap();
-    assert_eq!(all.len(), 4);
+    assert_eq!(all.len(), 5);
     let page = keeping.live(Some((all[1].day, all[1].call_key)), 1).unwrap();
     assert_eq!(page, all[2..3]);
     let patience = rs::orphan::Patience { since_ms: 0, timeout_ms: 86_400_000 };
-    let orphans: Vec<_> = all
-        .iter()
-        .filter(|live| live.waiting.is_orphan(patience, ms(at(400 + 600))))
+    let orphans = |second: u64| {
+        all.iter().filter(move |live| live.waiting.is_orphan(patience, ms(at(second))))
+    };
+    assert_eq!(orphans(460 + 599).count(), 2, "those that its new start has not named: {all:?}");
+    let orphans: Vec<_> = orphans(460 + 600)
         .map(|live| keeping.state(live.day, &live.call_key).unwrap().unwrap())
         .filter_map(|state| rs::orphan::end(&state, "rs-1"))
         .collect();
-    assert_eq!(orphans.len(), 2, "those that its new start has not named: {all:?}");
+    assert_eq!(orphans.len(), 3, "one came late: {all:?}");
     let ends: Vec<_> = orphans.iter().map(|end| Made::text(end)).collect();
-    let applied = store.apply(&arrivals(&ends, 3, 2), at(1000)).unwrap();
-    assert_eq!((applied.stored, applied.dead), (2, 0));
-    let again = store.apply(&arrivals(&ends, 4, 2), at(1000)).unwrap();
-    assert_eq!((again.stored, again.duplicates), (0, 2));
+    let applied = store.apply(&arrivals(&ends, 4, 3), at(1100)).unwrap();
+    assert_eq!((applied.stored, applied.dead), (3, 0));
+    let again = store.apply(&arrivals(&ends, 5, 3), at(1100)).unwrap();
+    assert_eq!((again.stored, again.duplicates), (0, 3));
     assert_eq!(keeping.live(None, 10).unwrap().len(), 2);
     let late = mcp("S1", 10).end(90_000);
-    store.apply(&arrivals(&[late], 5, 1), at(90_000)).unwrap();
+    store.apply(&arrivals(&[late], 6, 1), at(90_000)).unwrap();
     let ended = Filter { session_id: Some("S1".to_owned()), ..Filter::default() };
     let found = store.page(&ended, 1, 10, at(90_000)).unwrap().calls;
     assert_eq!(found[0].ended.unwrap(), at(90_000), "the true end");

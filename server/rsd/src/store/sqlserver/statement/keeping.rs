@@ -325,13 +325,13 @@ DELETE FROM t";
     AGED_LATENCIES = bins!("rs_latency_bin", "");
 
     /// Calls in progress after one.
-    LIVE = "SELECT TOP (@P3) day, call_key, component_type, last_fact_ms, component_id
+    LIVE = "SELECT TOP (@P3) day, call_key, component_type, last_fact_ms, component_id, boot
 FROM rs_call WHERE live = 1 AND (day > @P1 OR (day = @P1 AND call_key > @P2))
 ORDER BY day, call_key";
     /// When a component was named last, and its name.
     COMPONENT_LAST_SENT = "SELECT last_ms, name FROM rs_dim_component WHERE id = @P1";
-    /// When its newest start was heard of.
-    COMPONENT_BOOT = "SELECT MIN(first_ms) FROM rs_producer_stream
+    /// Its newest start, and when that was heard of.
+    COMPONENT_BOOT = "SELECT MAX(boot) AS newest, MIN(first_ms) AS first_ms FROM rs_producer_stream
 WHERE producer = @P1 AND boot = (SELECT MAX(n.boot) FROM rs_producer_stream AS n
   WHERE n.producer = @P1)";
     /// The facts of a call.

@@ -58,7 +58,7 @@ macro_rules! calls {
     ($which:literal) => {
         concat!(
             of_sessions!(
-                "t.day, t.call_key, t.guid, f.state, t.last_fact_ms, t.row_version",
+                "t.day, t.call_key, t.guid, f.state, t.last_fact_ms, t.row_version, t.boot",
                 "rs_call AS t WITH (UPDLOCK, HOLDLOCK)",
                 $which,
                 "\nJOIN rs_call_fact_state AS f ON f.day = t.day AND f.call_key = t.call_key"
@@ -120,12 +120,15 @@ WHERE rs_name = @P1 AND spool_id = @P2";
 
     /// Calls by key.
     CALLS_BY_KEY = by_key!(
-        "t.day, t.call_key, t.guid, f.state, t.last_fact_ms, t.row_version", "rs_call", "call_key",
+        "t.day, t.call_key, t.guid, f.state, t.last_fact_ms, t.row_version, t.boot",
+        "rs_call",
+        "call_key",
         "\nJOIN rs_call_fact_state AS f ON f.day = t.day AND f.call_key = t.call_key"
     );
 
     /// Calls by day and GUID.
-    CALLS_BY_GUID = "SELECT t.day, t.call_key, t.guid, f.state, t.last_fact_ms, t.row_version
+    CALLS_BY_GUID = "SELECT t.day, t.call_key, t.guid, f.state, t.last_fact_ms, t.row_version,
+  t.boot
 FROM OPENJSON(@P1) WITH (d int '$.d', g nvarchar(128) '$.g') AS j
 JOIN rs_call AS t WITH (UPDLOCK, HOLDLOCK)
   ON t.guid = j.g COLLATE Latin1_General_100_BIN2 AND t.day = j.d

@@ -98,7 +98,7 @@ staged! {
         call_type, tenant_id, profile_id, service, dn, local_uri, remote_uri, call_id, call_uuid,
         resource_group, resource_name, resource_dbid, resource_address, attempts, end_state,
         sip_status, reason, policy, profile_usage, profile_burst, asr_used, tts_used, media,
-        origin, parent_key, sq_failed, config_rev, flags, extra);
+        origin, parent_key, sq_failed, config_rev, flags, extra, boot);
     /// What the merge needs of the facts.
     STATE = "rs_call_fact_state" (day, call_key) (state);
     /// Decision traces.
