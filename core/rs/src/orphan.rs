@@ -79,14 +79,16 @@ impl Waiting {
 }
 
 /// The end of an orphan: a `cdr` as its component would send it, at the last instant at which the
-/// call is known to have been. `by`: the name of this RS. `None`: the call is over.
+/// call is known to have been. `last_event_ms`: when the last event of it happened. `by`: the name
+/// of this RS. `None`: the call is over.
 #[must_use]
-pub fn end(state: &CallState, by: &str) -> Option<String> {
+pub fn end(state: &CallState, last_event_ms: Option<i64>, by: &str) -> Option<String> {
     let row = state.row(None);
     if row.ended_ms.is_some() {
         return None;
     }
-    let (epoch, last_ms) = state.last_known();
+    let (epoch, told_ms) = state.last_known();
+    let last_ms = last_event_ms.map_or(told_ms, |event_ms| event_ms.max(told_ms));
     let time = |ms: i64| Millis(u64::try_from(ms).unwrap_or_default()).to_string();
     let key: String = row.call_key.iter().map(|byte| format!("{byte:02x}")).collect();
     let record = json!({

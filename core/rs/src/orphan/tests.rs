@@ -99,19 +99,30 @@ fn the_end_is_the_same_each_time_and_closes_the_call_at_its_last_sign() {
     let start = told("start", 1, "2026-11-22T10:00:01Z", json!({}));
     let update = told("update", 1, "2026-11-22T10:15:00Z", json!({}));
     let mut call = state(&[start, update]);
-    let record = end(&call, "rs-1").unwrap();
-    assert_eq!(end(&call, "rs-1"), Some(record.clone()));
+    let record = end(&call, None, "rs-1").unwrap();
+    assert_eq!(end(&call, None, "rs-1"), Some(record.clone()));
     call.apply(&fact(&serde_json::from_str(&record).unwrap()));
     let row = call.row(None);
     assert_eq!(row.end_state, Some(EndState::Timeout.number()));
     assert_eq!(row.duration_ms, Some(15 * 60_000));
-    assert_eq!(end(&call, "rs-1"), None, "it is over");
+    assert_eq!(end(&call, None, "rs-1"), None, "it is over");
+}
+
+#[test]
+fn an_event_is_a_sign_of_the_call_too() {
+    let mut call = state(&[told("start", 1, "2026-11-22T10:00:00Z", json!({}))]);
+    let start_ms = call.last_known().1;
+    let before = end(&call, Some(start_ms - 1), "rs-1");
+    assert_eq!(before, end(&call, None, "rs-1"), "an update came later");
+    let record = end(&call, Some(start_ms + 60_000), "rs-1").unwrap();
+    call.apply(&fact(&serde_json::from_str(&record).unwrap()));
+    assert_eq!(call.row(None).duration_ms, Some(60_000));
 }
 
 #[test]
 fn the_true_end_takes_its_place_whichever_comes_first() {
     let start = told("start", 2, "2026-11-22T10:00:01Z", json!({}));
-    let timed_out = end(&state(std::slice::from_ref(&start)), "rs-1").unwrap();
+    let timed_out = end(&state(std::slice::from_ref(&start)), None, "rs-1").unwrap();
     let timed_out = fact(&serde_json::from_str(&timed_out).unwrap());
     let more = json!({"ended_at": "2026-11-25T10:00:00Z", "end_state": "APP_END"});
     let late = told("end", 2, "2026-11-25T10:00:00Z", more);
@@ -131,7 +142,7 @@ fn an_adopted_call_that_falls_silent_is_closed_too() {
     let again = told("update", 2, "2026-11-22T10:05:00Z", json!({}));
     let mut call = state(&[cut, again]);
     assert!(call.row(None).is_live());
-    let record = end(&call, "rs-1").unwrap();
+    let record = end(&call, None, "rs-1").unwrap();
     call.apply(&fact(&serde_json::from_str(&record).unwrap()));
     assert_eq!(call.row(None).duration_ms, Some(5 * 60_000));
 }

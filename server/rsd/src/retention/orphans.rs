@@ -32,8 +32,9 @@ pub(super) fn close(
         after = Some((last.day, last.call_key));
         let mut ends = Vec::new();
         for call in live.iter().filter(|call| call.waiting.is_orphan(patience, as_of_ms)) {
-            let state = keeping.state(call.day, &call.call_key)?;
-            ends.extend(state.and_then(|state| orphan::end(&state, name)).map(message));
+            let Some(state) = keeping.state(call.day, &call.call_key)? else { continue };
+            let last_event_ms = keeping.last_event(call.day, &call.call_key)?;
+            ends.extend(orphan::end(&state, last_event_ms, name).map(message));
         }
         let count = ends.len();
         if count > 0 {

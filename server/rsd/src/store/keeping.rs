@@ -203,6 +203,10 @@ pub trait Keeping: Send + Sync {
     /// The facts of a call; `None`: it is gone.
     fn state(&self, day: Day, key: &Key) -> Result<Option<CallState>, StoreError>;
 
+    /// When the last event happened that names the session of a call, before a later call of that
+    /// session began; `None`: there is none.
+    fn last_event(&self, day: Day, key: &Key) -> Result<Option<i64>, StoreError>;
+
     /// How much room what takes.
     fn rooms(&self) -> Result<Vec<Room>, StoreError>;
 }

@@ -3,7 +3,7 @@
 
 use rs::orphan::{Boot, Waiting};
 use rs::retention::{Due, Group, Holder, Terms, Wanted};
-use rs::{CallState, Day, Key};
+use rs::{CallState, Day, Key, key};
 
 use super::custody::with_line;
 use super::link::{Link, Uid};
@@ -278,6 +278,21 @@ impl Keeping for Postgres {
             let rows = link.query(sql, &[&signed(day), &Uid(*key)])?;
             let state = rows.first().map(|row| CallState::decode(row.get(0)));
             Ok(state.transpose()?)
+        })
+    }
+
+    fn last_event(&self, day: Day, call: &Key) -> Result<Option<i64>, StoreError> {
+        self.job(|link| {
+            let sql = "SELECT max(e.time_ms) FROM rs_call c
+                JOIN rs_call_event e ON e.component_id = c.component_id
+                  AND e.session_id = c.session_id AND e.time_ms >= c.started_ms
+                WHERE c.day = $1 AND c.call_key = $2 AND c.session_id <> '' AND e.day >= $3
+                  AND NOT EXISTS (SELECT 1 FROM rs_call n WHERE n.component_id = c.component_id
+                    AND n.session_id = c.session_id AND n.day >= $3
+                    AND n.started_ms > c.started_ms AND n.started_ms <= e.time_ms)";
+            let [first, ..] = key::beside(day);
+            let rows = link.query(sql, &[&signed(day), &Uid(*call), &signed(first)])?;
+            Ok(rows.first().and_then(|row| row.get(0)))
         })
     }
 

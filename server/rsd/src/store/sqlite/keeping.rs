@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rs::orphan::{Boot, Waiting};
 use rs::retention::{Due, Group, Holder, Terms, Wanted};
 use rs::{CallState, Day, Key, key};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 
 use super::Sqlite;
 use super::aside::of_main;
@@ -78,6 +78,39 @@ impl Keeper {
             waiting.newest = newest.map(Boot::from);
         }
         Ok(Some(Live { day, call_key, waiting }))
+    }
+
+    /// The last event of a call's session before a later call of it: in its day's file, in that of
+    /// the day before, to which its GUID may have led, or in a later one.
+    fn last_event(&mut self, day: Day, call_key: &Key) -> Result<Option<i64>, StoreError> {
+        let Some(db) = self.day(day)? else { return Ok(None) };
+        let sql = "SELECT component_id, session_id, started_ms FROM rs_call
+            WHERE call_key = ?1 AND session_id <> ''";
+        let call = db.prepare_cached(sql)?.query_row([call_key], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
+        });
+        let Some((component, session, started_ms)) = call.optional()? else { return Ok(None) };
+        let [first, ..] = key::beside(day);
+        let mut days = self.days.all()?;
+        days.retain(|day| *day >= first);
+        let mut ask = |sql: &'static str, values: &[&dyn ToSql]| {
+            let mut times = Vec::new();
+            for day in &days {
+                let time = |db: &mut Connection| -> Result<Option<i64>, StoreError> {
+                    Ok(db.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
+                };
+                times.extend(self.days.ask(*day, self.now_ms, time)?.flatten());
+            }
+            Ok::<_, StoreError>(times)
+        };
+        let next = "SELECT min(started_ms) FROM rs_call
+            WHERE component_id = ?1 AND session_id = ?2 AND started_ms > ?3";
+        let next_ms = ask(next, &[&component, &session, &started_ms])?.into_iter().min();
+        let last = "SELECT max(time_ms) FROM rs_call_event
+            WHERE component_id = ?1 AND session_id = ?2 AND time_ms >= ?3 AND time_ms < ?4";
+        let until_ms = next_ms.unwrap_or(i64::MAX);
+        let last = ask(last, &[&component, &session, &started_ms, &until_ms])?;
+        Ok(last.into_iter().max())
     }
 }
 
@@ -385,6 +418,10 @@ impl Keeping for Sqlite {
             Some(db) => load::state(db, key),
             None => Ok(None),
         })
+    }
+
+    fn last_event(&self, day: Day, call: &Key) -> Result<Option<i64>, StoreError> {
+        self.keep_day(day, |keeper| keeper.last_event(day, call))
     }
 
     fn rooms(&self) -> Result<Vec<Room>, StoreError> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rs::orphan::{Boot, Waiting};
 use rs::retention::{Due, Group, Holder, Terms, Wanted};
-use rs::{CallState, Day, Key};
+use rs::{CallState, Day, Key, key as keys};
 use tiberius::ToSql;
 
 use super::failure::Failure;
@@ -262,6 +262,15 @@ impl Keeping for SqlServer {
         let found = self.read(async |link| link.ask(sql::STATE, &values, read).await)?;
         let state = found.first().map(|bytes| CallState::decode(bytes));
         Ok(state.transpose()?)
+    }
+
+    fn last_event(&self, day: Day, call: &Key) -> Result<Option<i64>, StoreError> {
+        let [first, ..] = keys::beside(day);
+        let (day, call, first) = (int(day), key(Some(call)), int(first));
+        let values: [&dyn ToSql; 3] = [&day, &call, &first];
+        let last = |cells: &Cells<'_>| cells.number(0);
+        let found = self.read(async |link| link.ask(sql::LAST_EVENT, &values, last).await)?;
+        Ok(found.into_iter().flatten().next())
     }
 
     fn rooms(&self) -> Result<Vec<Room>, StoreError> {

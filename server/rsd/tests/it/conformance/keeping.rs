@@ -10,7 +10,7 @@ use rs::retention::{Due, Holder, Wanted, What, Which};
 use rs::rollup::{Granularity, Job, Zone};
 use rsd::retention::{Ages, Annexes, Before, Kept, Leaving, Report, emergency, in_force, purge};
 use rsd::store::custody::LetterFilter;
-use rsd::store::keeping::{Aged, Keeping, Lease, Override};
+use rsd::store::keeping::{Aged, Keeping, Lease, Live, Override};
 use rsd::store::{Arrival, CallName, Day, Store, StoreError, Unit};
 
 use super::custody::{line, lines};
@@ -244,11 +244,14 @@ pub(super) fn orphans(store: &dyn Store) {
     let mut first = arrivals(&[call(1, 7), call(2, 7)], 1, 2);
     first[0].entry.as_mut().unwrap().received = at(100).0;
     store.apply(&first, at(100)).unwrap();
-    let mut second = arrivals(&[call(3, 8), rm(9, 300).start(), rm(8, 200).end(210)], 2, 3);
+    // of the first call, and of the next one of the second's session
+    let events = [event("S1", 70, "input"), mcp("S2", 300).end(330), event("S2", 310, "input")];
+    store.apply(&arrivals(&events, 10, 3), at(330)).unwrap();
+    let mut second = arrivals(&[call(3, 8), rm(9, 300).start(), rm(8, 200).end(210)], 20, 3);
     second[0].entry.as_mut().unwrap().received = at(400).0;
     store.apply(&second, at(400)).unwrap();
     // a record of the former start that has waited elsewhere
-    let mut late = arrivals(&[call(4, 7)], 3, 1);
+    let mut late = arrivals(&[call(4, 7)], 30, 1);
     late[0].entry.as_mut().unwrap().received = at(460).0;
     store.apply(&late, at(460)).unwrap();
     let keeping = store.keeping();
@@ -263,21 +266,29 @@ pub(super) fn orphans(store: &dyn Store) {
     };
     assert_eq!(orphans(460 + 599).count(), 2, "those that its new start has not named: {all:?}");
     let orphans: Vec<_> = orphans(460 + 600)
-        .map(|live| keeping.state(live.day, &live.call_key).unwrap().unwrap())
-        .filter_map(|state| rs::orphan::end(&state, "rs-1"))
+        .filter_map(|Live { day, call_key, .. }| {
+            let state = keeping.state(*day, call_key).unwrap().unwrap();
+            let last_event_ms = keeping.last_event(*day, call_key).unwrap();
+            rs::orphan::end(&state, last_event_ms, "rs-1")
+        })
         .collect();
     assert_eq!(orphans.len(), 3, "one came late: {all:?}");
     let ends: Vec<_> = orphans.iter().map(|end| Made::text(end)).collect();
-    let applied = store.apply(&arrivals(&ends, 4, 3), at(1100)).unwrap();
+    let applied = store.apply(&arrivals(&ends, 40, 3), at(1100)).unwrap();
     assert_eq!((applied.stored, applied.dead), (3, 0));
-    let again = store.apply(&arrivals(&ends, 5, 3), at(1100)).unwrap();
+    let again = store.apply(&arrivals(&ends, 50, 3), at(1100)).unwrap();
     assert_eq!((again.stored, again.duplicates), (0, 3));
     assert_eq!(keeping.live(None, 10).unwrap().len(), 2);
+    let ended = |session: &str| {
+        let of = Filter { session_id: Some(session.to_owned()), ..Filter::default() };
+        let found = store.page(&of, 1, 10, at(90_000)).unwrap().calls;
+        found.into_iter().map(|call| call.ended.unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(ended("S1"), [at(70)], "its last event");
+    assert_eq!(ended("S2"), [at(330), at(20)], "that event is of the later call");
     let late = mcp("S1", 10).end(90_000);
-    store.apply(&arrivals(&[late], 6, 1), at(90_000)).unwrap();
-    let ended = Filter { session_id: Some("S1".to_owned()), ..Filter::default() };
-    let found = store.page(&ended, 1, 10, at(90_000)).unwrap().calls;
-    assert_eq!(found[0].ended.unwrap(), at(90_000), "the true end");
+    store.apply(&arrivals(&[late], 60, 1), at(90_000)).unwrap();
+    assert_eq!(ended("S1"), [at(90_000)], "the true end");
 }
 
 /// A session that was used twice, ids of a day with calls, and books of a former start.

@@ -336,6 +336,14 @@ WHERE producer = @P1 AND boot = (SELECT MAX(n.boot) FROM rs_producer_stream AS n
   WHERE n.producer = @P1)";
     /// The facts of a call.
     STATE = "SELECT state FROM rs_call_fact_state WHERE day = @P1 AND call_key = @P2";
+    /// The last event of a call's session before a later call of it.
+    LAST_EVENT = "SELECT MAX(e.time_ms) AS last_ms FROM rs_call AS c
+JOIN rs_call_event AS e ON e.component_id = c.component_id AND e.session_id = c.session_id
+  AND e.time_ms >= c.started_ms
+WHERE c.day = @P1 AND c.call_key = @P2 AND c.session_id <> N'' AND e.day >= @P3
+  AND NOT EXISTS (SELECT 1 FROM rs_call AS n WHERE n.component_id = c.component_id
+    AND n.session_id = c.session_id AND n.day >= @P3
+    AND n.started_ms > c.started_ms AND n.started_ms <= e.time_ms)";
     /// Room of the tables, in pages of 8 KiB.
     ROOMS = "SELECT o.name, SUM(s.reserved_page_count) * 8192 AS bytes
 FROM sys.dm_db_partition_stats AS s JOIN sys.objects AS o ON o.object_id = s.object_id
