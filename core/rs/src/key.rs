@@ -195,7 +195,7 @@ fn call_key(record: &Record) -> Option<Key> {
     })
 }
 
-/// Events, reports and quality lie with the calls; all else may lie apart, with a ledger of its own.
+/// Events, reports and quality lie with the calls; all else may lie apart, with its own ledger.
 const fn hangs_on_a_call(record: &Record) -> bool {
     matches!(record.body, Body::Event(_) | Body::Var(_) | Body::SqCall(_))
 }
