@@ -59,6 +59,8 @@ const NAP: Duration = Duration::from_secs(1);
 const ROUND_MS: i64 = 60_000;
 /// Why nothing goes by us.
 const TAKEN: &str = "another Reporting Server is at it";
+/// Why a run ends early: the next one goes by the new values.
+const CHANGED: &str = "what is kept how long has changed meanwhile";
 /// How long a lease is taken for.
 const LEASE_MS: i64 = 30_000;
 /// Where another has it, it is asked for again after so long: it may be over.
@@ -296,7 +298,7 @@ impl Work {
             return Err(why.to_owned());
         }
         if self.parts.desk.state().stale {
-            return Err("the configuration has changed meanwhile".to_owned());
+            return Err(CHANGED.to_owned());
         }
         let ahead = self.is_ahead(asked, now_ms).map_err(|error| failed("clock", &error))?;
         if ahead.is_some() {
@@ -309,7 +311,11 @@ impl Work {
         self.ahead = None;
         let report = report?.ok_or(TAKEN)?;
         let (shown, busy) = (report.shown(), report.busy());
+        let changed = !report.finished && self.parts.desk.state().stale;
         self.ran(report, now_ms);
+        if changed {
+            return Err(CHANGED.to_owned());
+        }
         busy.map_or(Ok(shown), Err)
     }
 

@@ -117,14 +117,38 @@ impl Desk {
     }
 
     /// Rows of the next slice, when others have had the database for as long as the last one took;
-    /// `None`: the run ends.
+    /// `None`: the run ends, also because other values are in force than it goes by.
     pub(super) fn next(&self, pace: &mut Pace, renew: impl FnOnce(i64) -> bool) -> Option<u32> {
         self.rest(pace.pause());
-        let go_on = !self.is_stopping();
-        pace.next(renew).filter(|_| go_on)
+        let ends = {
+            let state = self.state();
+            state.stopping || state.stale
+        };
+        pace.next(renew).filter(|_| !ends)
     }
 
     pub(super) fn is_stopping(&self) -> bool {
         self.state().stopping
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use net::Clock;
+    use rs::rollup::Weekday;
+
+    use super::*;
+
+    /// Whoever was told that a value is in force loses nothing to the one before.
+    #[test]
+    fn a_run_ends_when_other_values_are_in_force() {
+        let (zone, jobs) = (Zone::new(0, [], Weekday::Monday), Arc::<Jobs>::default());
+        let desk = Desk::new(Retention::default(), zone, Hush::default(), jobs);
+        let mut pace = Pace::new(Clock::start(), i64::MAX);
+        assert!(desk.next(&mut pace, |_| true).is_some());
+        desk.set(Retention { cdr: 400, ..Retention::default() });
+        assert_eq!(desk.next(&mut pace, |_| true), None);
+        assert!(std::mem::take(&mut desk.state().stale), "the job reads them");
+        assert!(desk.next(&mut pace, |_| true).is_some());
     }
 }

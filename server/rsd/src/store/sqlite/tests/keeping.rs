@@ -288,3 +288,26 @@ fn a_producer_with_wild_guids_makes_few_files() {
         .sum();
     assert_eq!(counted, refused, "by code and producer");
 }
+
+/// Logs of files come and go while somebody adds up what there is.
+#[test]
+fn files_that_go_meanwhile_are_no_fault() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = emptied(dir.path());
+    let days = dir.path().join("days");
+    let logs: Vec<_> = (1..200).map(|n| days.join(format!("2026{n:04}.db-wal"))).collect();
+    let (done, is_done) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            while is_done.try_recv() != Err(std::sync::mpsc::TryRecvError::Disconnected) {
+                logs.iter().for_each(|log| std::fs::write(log, "log").unwrap());
+                logs.iter().for_each(|log| std::fs::remove_file(log).unwrap());
+            }
+        });
+        for _ in 0..500 {
+            let rooms = store.rooms().unwrap();
+            assert!(rooms.iter().map(|room| room.bytes).sum::<u64>() > 0);
+        }
+        drop(done);
+    });
+}
