@@ -114,13 +114,14 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
 /// A story of the jobs that keep a database.
 type Kept = (&'static str, fn(&dyn Store));
 
-const KEPT: [Kept; 20] = [
+const KEPT: [Kept; 21] = [
     ("erased", erasing::a_number),
     ("forgotten", erasing::a_call),
     ("sixty_days", keeping::sixty_days),
     ("annexed", annex::annexed),
     ("orphans", keeping::orphans),
     ("of_one_tenant", keeping::of_one_tenant),
+    ("only_of_its_own_call", keeping::only_of_its_own_call),
     ("only_its_own", keeping::only_its_own),
     ("pressure", keeping::pressure),
     ("at_work", keeping::at_work),

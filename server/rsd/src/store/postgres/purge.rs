@@ -21,6 +21,13 @@ const IS_FOLLOWED: &str = " AND (b.level_start + b.net = 0 OR EXISTS (
 /// Reports of voice applications are events with such a label.
 pub(super) const REPORT: &str = "coalesce(e.label LIKE 'com.genesyslab.var.%', false)";
 
+/// A call of the session of `e`, which may be used again, ...
+const OF_CALL: &str = "SELECT 1 FROM rs_call c WHERE c.day = e.day
+    AND c.component_id = e.component_id AND c.session_id = e.session_id";
+/// ... that `e` may be of: it stays as long as such a call of others does.
+const AROUND: &str =
+    "e.time_ms BETWEEN c.started_ms - 60000 AND coalesce(c.ended_ms, e.time_ms) + 60000";
+
 /// A slice of what is due.
 pub(super) fn due(link: &mut Link, day: Day, due: &Due, most: u32) -> Result<u64, StoreError> {
     let Due { what, which, before_ms } = *due;
@@ -79,14 +86,15 @@ fn calls(
             gone += link.execute(&sql, &[&day, &keys])?;
         } else if table != "rs_kept_record" {
             let sql = format!(
-                "DELETE FROM {table} t
+                "DELETE FROM {table} e
                  USING unnest($2::bigint[], $3::text[], $4::bigint[], $5::bigint[])
                    AS s (component_id, session_id, first_ms, last_ms)
-                 WHERE t.day = $1 AND t.component_id = s.component_id
-                   AND t.session_id = s.session_id
-                   AND t.time_ms BETWEEN s.first_ms AND s.last_ms"
+                 WHERE e.day = $1 AND e.component_id = s.component_id
+                   AND e.session_id = s.session_id
+                   AND e.time_ms BETWEEN s.first_ms AND s.last_ms
+                   AND NOT EXISTS ({OF_CALL} AND {AROUND} AND c.call_key <> ALL($6))"
             );
-            gone += link.execute(&sql, &[&day, &components, &sessions, &first, &last])?;
+            gone += link.execute(&sql, &[&day, &components, &sessions, &first, &last, &keys])?;
         }
     }
     Ok(gone)
@@ -100,12 +108,13 @@ fn plain(which: Which) -> String {
 /// Keys of events whose label is as `kind` says.
 fn which_events(kind: &str, which: Which) -> String {
     let (whose, _) = of(which);
-    let of_call = "SELECT 1 FROM rs_call c WHERE c.day = e.day
-        AND c.component_id = e.component_id AND c.session_id = e.session_id";
     let hangs = match which {
         Which::All => format!("true{whose}"),
-        Which::Of { .. } => format!("EXISTS ({of_call}{whose})"),
-        Which::Loose => format!("NOT EXISTS ({of_call}){whose}"),
+        Which::Of { .. } => format!(
+            "EXISTS ({OF_CALL}{whose})
+             AND NOT EXISTS ({OF_CALL} AND {AROUND} AND NOT (true{whose}))"
+        ),
+        Which::Loose => format!("NOT EXISTS ({OF_CALL}){whose}"),
     };
     format!(
         "SELECT e.id_key FROM rs_call_event e

@@ -13,6 +13,12 @@ use crate::store::{Day, StoreError};
 
 /// An event is of a call from so long before its start to so long after its end, ms.
 const AROUND_MS: i64 = 60_000;
+/// A call of the session of `e`, which may be used again, ...
+const OF_CALL: &str = "SELECT 1 FROM rs_call AS c
+    WHERE c.component_id = e.component_id AND c.session_id = e.session_id";
+/// ... that `e` may be of: it stays as long as such a call of others does.
+const AROUND: &str =
+    "e.time_ms BETWEEN c.started_ms - 60000 AND ifnull(c.ended_ms, e.time_ms) + 60000";
 /// Free pages of a file that are worth giving back, of 8 KiB.
 const FREE_PAGES: i64 = 128;
 /// A level, `b`, that is the one before of none that stays.
@@ -82,15 +88,20 @@ fn calls(db: &mut Connection, which: Which, before_ms: i64, most: u32) -> Result
     for (key, component, session, started_ms, ended_ms) in found {
         let (first, last) = (started_ms - AROUND_MS, ended_ms + AROUND_MS);
         for (table, by) in FACTS {
-            let of_session = "component_id = ?1 AND session_id = ?2 AND time_ms BETWEEN ?3 AND ?4";
             let values: &[&dyn ToSql] = match *by.first().unwrap_or(&"") {
                 "call_key" => &[&key],
                 _ if table == "rs_kept_record" => continue,
-                _ => &[&component, &session, &first, &last],
+                _ => &[&component, &session, &first, &last, &key],
             };
             let by_key = values.len() == 1;
-            let which = if by_key { "call_key = ?1" } else { of_session };
-            let sql = format!("DELETE FROM {table} WHERE {which}");
+            let sql = match by_key {
+                true => format!("DELETE FROM {table} WHERE call_key = ?1"),
+                false => format!(
+                    "DELETE FROM {table} AS e WHERE component_id = ?1 AND session_id = ?2
+                       AND time_ms BETWEEN ?3 AND ?4
+                       AND NOT EXISTS ({OF_CALL} AND {AROUND} AND c.call_key <> ?5)"
+                ),
+            };
             gone += transaction.prepare_cached(&sql)?.execute(values)?;
         }
     }
@@ -106,12 +117,13 @@ fn plain(which: Which) -> String {
 /// The numbers of events; `kind` says which labels.
 fn which_events(kind: &str, which: Which) -> String {
     let (whose, _) = of(which);
-    let of_call = "SELECT 1 FROM rs_call AS c
-        WHERE c.component_id = e.component_id AND c.session_id = e.session_id";
     let hangs = match which {
         Which::All => format!("1{whose}"),
-        Which::Of { .. } => format!("EXISTS ({of_call}{whose})"),
-        Which::Loose => format!("NOT EXISTS ({of_call}){whose}"),
+        Which::Of { .. } => format!(
+            "EXISTS ({OF_CALL}{whose})
+             AND NOT EXISTS ({OF_CALL} AND {AROUND} AND NOT (1{whose}))"
+        ),
+        Which::Loose => format!("NOT EXISTS ({OF_CALL}){whose}"),
     };
     format!(
         "SELECT e.no FROM rs_call_event AS e WHERE e.time_ms < ?1 AND {kind} AND {hangs} LIMIT ?2"

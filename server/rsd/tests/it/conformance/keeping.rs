@@ -375,6 +375,51 @@ pub(super) fn of_one_tenant(store: &dyn Store) {
     assert_eq!((groups.len(), groups[0].tenant), (1, Some(101)), "{groups:?}");
 }
 
+/// A session id that is used again, for another tenant: what the calls that stay may have said
+/// stays as well.
+pub(super) fn only_of_its_own_call(store: &dyn Store) {
+    let media = |start, id| mcp("S", start).tenant("acme", Some(id));
+    let (one, other, late) = (media(100, 101), media(170, 102), media(9_000, 103));
+    let says = |second| event("S", second, "incall_begin");
+    let story = [
+        one.start(),
+        one.end(160),
+        other.start(),
+        made::var("S", 300),
+        other.end(400),
+        late.start(),
+        late.end(9_100),
+        says(50),
+        says(105),
+        says(150),
+        says(200),
+        says(390),
+        says(9_050),
+    ];
+    store.apply(&arrivals(&story, 1, 20), at(200_000)).unwrap();
+    let keeping = store.keeping();
+    let now_ms = ms(at(200_000));
+    let held = lease(keeping, "a", now_ms).unwrap();
+    let delete = |what, tenant| {
+        let which = Which::Of { tenant: Some(tenant), profile: None };
+        let due = Due { what, which, before_ms: now_ms };
+        keeping.delete(&held, 20_261_122, &due, 100).unwrap()
+    };
+    let said = |tenant: u32| {
+        let filter = Filter { tenants: vec![tenant], ..Filter::default() };
+        let call = store.page(&filter, 1, 1, at(0)).unwrap().calls.remove(0);
+        let told = store.call(&CallName::Key(call.key), true).unwrap().remove(0);
+        told.events.iter().map(|event| (event.time_ms - ms(at(0))) / 1000).collect::<Vec<_>>()
+    };
+    assert_eq!(said(102), [50, 105, 150, 200, 300, 390, 9_050], "of the session");
+    assert_eq!(delete(What::Events, 101), 2, "a minute before the next call it may be of that");
+    assert_eq!(said(102), [150, 200, 300, 390, 9_050]);
+    assert!(delete(What::Cdr, 101) > 0);
+    assert_eq!(said(103), [150, 200, 300, 390, 9_050]);
+    assert_eq!(delete(What::Events, 102), 3);
+    assert_eq!(said(103), [300, 9_050], "a report, and what the last call says");
+}
+
 /// Who has which lease, and what waits for the rollup job.
 pub(super) fn at_work(store: &dyn Store) {
     let keeping = store.keeping();

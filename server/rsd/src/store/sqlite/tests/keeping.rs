@@ -296,7 +296,7 @@ fn files_that_go_meanwhile_are_no_fault() {
     let store = emptied(dir.path());
     let days = dir.path().join("days");
     let logs: Vec<_> = (1..200).map(|n| days.join(format!("2026{n:04}.db-wal"))).collect();
-    let (done, is_done) = std::sync::mpsc::channel::<()>();
+    let (done, is_done) = std::sync::mpsc::sync_channel::<()>(0);
     std::thread::scope(|scope| {
         scope.spawn(move || {
             while is_done.try_recv() != Err(std::sync::mpsc::TryRecvError::Disconnected) {

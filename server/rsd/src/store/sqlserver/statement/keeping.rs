@@ -60,7 +60,8 @@ JOIN OPENJSON(@P1) WITH (d int '$.d', k char(32) '$.k') AS j ON t.day = j.d
     };
 }
 
-/// What names a call by its session, from a minute before its start to one after its end.
+/// What names a call by its session, from a minute before its start to one after its end, unless
+/// that may be of another call, which stays: a session id may be used again.
 macro_rules! of_sessions {
     ($table:literal) => {
         concat!(
@@ -76,7 +77,22 @@ macro_rules! of_sessions {
             ".session_id
     AND ",
             $table,
-            ".time_ms BETWEEN c.started_ms - 60000 AND c.ended_ms + 60000)"
+            ".time_ms BETWEEN c.started_ms - 60000 AND c.ended_ms + 60000)
+AND NOT EXISTS (
+  SELECT 1 FROM rs_call AS o
+  WHERE o.day = @P2 AND o.component_id = ",
+            $table,
+            ".component_id AND o.session_id = ",
+            $table,
+            ".session_id
+    AND ",
+            $table,
+            ".time_ms BETWEEN o.started_ms - 60000
+      AND COALESCE(o.ended_ms, ",
+            $table,
+            ".time_ms) + 60000
+    AND NOT EXISTS (SELECT 1 FROM OPENJSON(@P1) WITH (d int '$.d', k char(32) '$.k') AS j
+      WHERE o.call_key = CONVERT(binary(16), j.k, 2)))"
         )
     };
 }
@@ -93,7 +109,14 @@ macro_rules! some_events {
       WHERE c.day = rs_call_event.day AND c.component_id = rs_call_event.component_id
         AND c.session_id = rs_call_event.session_id AND ",
             whose!(),
-            "))
+            ") AND NOT EXISTS (SELECT 1 FROM rs_call AS c
+      WHERE c.day = rs_call_event.day AND c.component_id = rs_call_event.component_id
+        AND c.session_id = rs_call_event.session_id
+        AND rs_call_event.time_ms BETWEEN c.started_ms - 60000
+          AND COALESCE(c.ended_ms, rs_call_event.time_ms) + 60000
+        AND CASE WHEN ",
+            whose!(),
+            " THEN 0 ELSE 1 END = 1))
     OR (@P4 = 2 AND NOT EXISTS (SELECT 1 FROM rs_call AS c
       WHERE c.day = rs_call_event.day AND c.component_id = rs_call_event.component_id
         AND c.session_id = rs_call_event.session_id)))"
