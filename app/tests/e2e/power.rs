@@ -5,6 +5,7 @@
 
 mod disk;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -45,9 +46,14 @@ impl Power {
 
     /// After RS has been killed: its directory is what a disk held when the power went.
     pub(crate) fn cut(&mut self, chance: &mut Chance) {
-        let journal = std::fs::read(self.journal()).unwrap();
-        std::fs::remove_file(self.journal()).unwrap();
-        self.disk.follow(&journal, &self.dir);
+        match std::fs::read(self.journal()) {
+            Ok(journal) => {
+                std::fs::remove_file(self.journal()).unwrap();
+                self.disk.follow(&journal, &self.dir);
+            }
+            // killed before it did anything
+            Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound, "{error}"),
+        }
         self.disk.cut(chance);
         std::fs::remove_dir_all(&self.dir).unwrap();
         self.disk.write(&self.dir);
