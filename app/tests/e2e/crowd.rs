@@ -3,33 +3,33 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use net::tcp::{Read, Stream};
 
 use crate::calls::{healthy, objects};
 use crate::platform::{CALLER, Process, Site, eventually};
+use crate::senders::Over;
 use crate::sipp::{Media, Plan, Via};
 use crate::{http, report};
 
 /// Datagrams of line ends, larger than any queue of them, until some were lost.
 pub(crate) fn overrun(site: &Site) {
-    let (over, sip) = (AtomicBool::new(false), site.sip());
-    std::thread::scope(|scope| {
-        for _ in 0..3 {
-            scope.spawn(|| {
-                let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-                let bytes = b"\r\n".repeat(30_000);
-                while !over.load(Ordering::Relaxed) {
-                    socket.send_to(&bytes, sip).unwrap();
-                }
-            });
-        }
-        let state = || http::metric(site.rm_http(), "ringmaster_rm_overload_state");
-        eventually("an overload", state, |state| *state > 0.0);
-        over.store(true, Ordering::Relaxed);
-    });
+    let over = Over(Arc::default());
+    for _ in 0..3 {
+        let (over, sip) = (Arc::clone(&over.0), site.sip());
+        std::thread::spawn(move || {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let bytes = b"\r\n".repeat(30_000);
+            while !over.load(Ordering::Relaxed) {
+                socket.send_to(&bytes, sip).unwrap();
+            }
+        });
+    }
+    let state = || http::metric(site.rm_http(), "ringmaster_rm_overload_state");
+    eventually("an overload", state, |state| *state > 0.0);
 }
 
 /// Scenario 60 of rm.md §14.

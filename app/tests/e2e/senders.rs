@@ -62,7 +62,7 @@ impl Order {
     }
 }
 
-/// Nothing new is sent when the test ends, in whichever way.
+/// Nothing new is sent when this is gone: when the test ends, in whichever way.
 pub(crate) struct Over(pub(crate) Arc<AtomicBool>);
 
 impl Drop for Over {

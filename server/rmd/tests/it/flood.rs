@@ -8,6 +8,15 @@ use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+/// The flood ends with this, also when the test fails: a scope waits for its threads.
+struct Ended<'f>(&'f AtomicBool);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Datagrams larger than any queue of them, until the kernel has dropped some.
 fn overrun(node: &Node) {
     let over = AtomicBool::new(false);
@@ -22,11 +31,11 @@ fn overrun(node: &Node) {
                 }
             });
         }
+        let _ended = Ended(&over);
         node.until("the kernel has dropped something", || {
             node.labelled("ringmaster_rm_udp_drops_total", "stack=\"proxy\"") > 0.0
                 && node.metric("ringmaster_rm_overload_state") > 0.0
         });
-        over.store(true, Ordering::Relaxed);
     });
 }
 
@@ -101,6 +110,7 @@ fn an_engine_that_streams_keep_busy_sheds_new_calls_and_no_bye() {
             let (node, over) = (&node, &over);
             scope.spawn(move || pump(node, name, over));
         }
+        let _ended = Ended(&over);
         let mut number = 0;
         node.until("a call over TCP is shed", || {
             number += 1;
@@ -113,7 +123,6 @@ fn an_engine_that_streams_keep_busy_sheds_new_calls_and_no_bye() {
             shed
         });
         assert!(up.bye().starts_with("SIP/2.0 200 "));
-        over.store(true, Ordering::Relaxed);
     });
     assert_eq!(node.labelled("ringmaster_rm_udp_drops_total", "stack=\"proxy\""), 0.0);
     node.until("it is over", || node.metric("ringmaster_rm_overload_state") == 0.0);
