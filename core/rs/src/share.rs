@@ -346,7 +346,8 @@ impl<'b> Share<'b> {
         books.follow_gaps(newest.unwrap_or_default());
         changes.streams = books.streams;
         changes.minutes = books.minutes;
-        let Sorted { rows, settled, again } = letters.finish();
+        let Sorted { rows, settled, again, ends } = letters.finish();
+        ends.into_iter().for_each(|end| changes.count_end(Some(end)));
         changes.counts.dead = u64::try_from(rows.len()).unwrap_or(u64::MAX);
         changes.counts.duplicates += u64::try_from(again.len()).unwrap_or(u64::MAX);
         again.into_iter().for_each(|producer| changes.tally.duplicate(producer));
@@ -385,10 +386,13 @@ impl<'b> Share<'b> {
                 return Ok(());
             }
             Verdict::Loses => {
-                self.lose(index, good);
+                self.lose(index, good, true);
                 return Ok(());
             }
-            Verdict::Replaces(hash) => self.replace(at, hash, call, index, good)?,
+            Verdict::Replaces(hash) => {
+                self.replace(at, hash, call, index, good)?;
+                self.changes.count_end(good.ended());
+            }
         }
         self.letters.stored(item);
         let (content_hash, received_ms) = (good.fact.content_hash, item.origin.received_ms);
@@ -420,10 +424,7 @@ impl<'b> Share<'b> {
         if good.misrouted {
             self.figure("misrouted", good.producer());
         }
-        if let Some(minute) = good.end_minute() {
-            let minute = (good.producer().to_owned(), good.boot(), minute);
-            *self.changes.stored_minutes.entry(minute).or_default() += 1;
-        }
+        self.changes.count_end(good.ended());
     }
 
     fn bury_rejected(&mut self, index: usize, text: String) {

@@ -1,5 +1,6 @@
 //! The books of a batch: what the producers' streams brought and announced, and their minutes
-//! (rs.md §6). Every arrival counts here, also one that was stored before.
+//! (rs.md §6). Of streams every arrival counts, also one that was stored before or loses its id; of
+//! minutes what is stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +20,11 @@ pub(super) struct Books {
 impl Books {
     /// An arrival; false: its stream has no sequence.
     pub(super) fn received(&mut self, good: &Good, received_ms: i64) -> bool {
+        let told = integrity(&good.record).map(|books| announced(good, books)).unwrap_or_default();
+        for (key, seq) in told {
+            let row = self.streams.entry(key).or_default();
+            row.announced_seq = row.announced_seq.max(seq);
+        }
         let Some((key, seq)) = own(good) else { return false };
         let row = self.streams.entry(key).or_default();
         row.duplicates += u64::from(!row.received.insert(seq));
@@ -44,10 +50,6 @@ impl Books {
         let minute_ms = i64::try_from(books.minute.0).unwrap_or(i64::MAX);
         let key = (good.producer().to_owned(), good.boot(), minute_ms);
         self.minutes.insert(key, MinuteRow::of(books));
-        for (key, seq) in announced(good, books) {
-            let row = self.streams.entry(key).or_default();
-            row.announced_seq = row.announced_seq.max(seq);
-        }
     }
 }
 

@@ -179,6 +179,13 @@ pub struct Changes {
 }
 
 impl Changes {
+    /// An end was made then.
+    pub(super) fn count_end(&mut self, end: Option<MinuteKey>) {
+        if let Some(minute) = end {
+            *self.stored_minutes.entry(minute).or_default() += 1;
+        }
+    }
+
     /// Takes erased numbers out of what is kept as it came, and of what is made of stored rows.
     pub(super) fn wipe(&mut self, erased: &Erased) {
         self.letters.iter_mut().for_each(|row| row.wipe(erased));

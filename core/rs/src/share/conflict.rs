@@ -25,7 +25,7 @@ impl Share<'_> {
         if let Some(loser) = self.ledger.holder(at) {
             self.events.remove(&at);
             self.kept.remove(&at);
-            self.lose(loser, good);
+            self.lose(loser, good, false);
             return Ok(());
         }
         self.changes.gone.insert(at);
@@ -40,13 +40,15 @@ impl Share<'_> {
         Ok(())
     }
 
-    /// The loser of an id conflict becomes a dead letter.
-    pub(super) fn lose(&mut self, loser: usize, good: &Good) {
+    /// The loser of an id conflict becomes a dead letter. `comes`: its end was not counted yet, and
+    /// is with the letter, since what its producer made it has made, whichever content wins.
+    pub(super) fn lose(&mut self, loser: usize, good: &Good, comes: bool) {
         self.figure("id_conflict", good.producer());
         let Some(item) = self.batch.items().get(loser) else { return };
         if let Ok(lost) = &item.read {
             let (id, hash) = (&lost.fact.keys.id_key, &lost.fact.content_hash);
-            self.letters.lose(item, conflict(good), id, hash);
+            let end = lost.ended().filter(|_| comes);
+            self.letters.lose(item, conflict(good), (id, hash), end);
         }
     }
 

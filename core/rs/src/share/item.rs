@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use model::record::{Body, ComponentType, Record, Refusal};
 use serde::{Deserialize, Serialize};
 
+use super::changes::MinuteKey;
 use crate::erase::{Erased, Named, named, unsaid, unsay_record, wipe_record};
 use crate::fact::{EventFact, Fact, Told, ms};
 use crate::key::{self, Day};
@@ -194,9 +195,11 @@ impl Good {
         producer.boot.filter(|_| own).map(u64::cast_signed)
     }
 
-    /// The minute of an end's time: what the producer's books call `records_out`.
-    pub(crate) fn end_minute(&self) -> Option<i64> {
+    /// The minute of an end's time, with its producer and that one's start: where its books count
+    /// it among `records_out`.
+    pub(crate) fn ended(&self) -> Option<MinuteKey> {
         let Told::Call(call) = &self.fact.told else { return None };
-        call.end.as_ref().map(|_| call.time_ms - call.time_ms.rem_euclid(60_000))
+        let minute_ms = call.time_ms - call.time_ms.rem_euclid(60_000);
+        call.end.as_ref().map(|_| (self.producer().to_owned(), self.boot(), minute_ms))
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::{ContentHash, NAME_CHARS, Record};
 
-use super::changes::{Cause, DayKey, LetterRow};
+use super::changes::{Cause, DayKey, LetterRow, MinuteKey};
 use super::item::{Good, Item, Origin};
 use crate::erase::{Erased, body_without, gone};
 use crate::key::{self, Key};
@@ -48,6 +48,8 @@ pub struct Retrier {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Letters {
     rows: Vec<LetterRow>,
+    /// Ends that count with a letter, if it is a new one.
+    ends: BTreeMap<usize, MinuteKey>,
     /// Those whose body is in a row that was stored before.
     bodies: BTreeMap<DayKey, usize>,
     asked: BTreeSet<Key>,
@@ -63,6 +65,8 @@ pub(super) struct Sorted {
     pub(super) settled: Vec<Settled>,
     /// Letters that were there already, by their producers.
     pub(super) again: Vec<Option<String>>,
+    /// Ends of new letters that are to be counted.
+    pub(super) ends: Vec<MinuteKey>,
 }
 
 impl Letters {
@@ -77,9 +81,17 @@ impl Letters {
         self.bury(item, cause, key);
     }
 
-    /// An item that loses its id to another content.
-    pub(super) fn lose(&mut self, item: &Item<'_>, cause: Cause, id: &Key, hash: &ContentHash) {
+    /// An item that loses its id to another content; `end`: counts with it.
+    pub(super) fn lose(
+        &mut self,
+        item: &Item<'_>,
+        cause: Cause,
+        (id, hash): (&Key, &ContentHash),
+        end: Option<MinuteKey>,
+    ) {
+        let row = self.rows.len();
         self.bury(item, cause, conflict_key(id, hash));
+        self.ends.extend(end.filter(|_| self.rows.len() > row).map(|end| (row, end)));
     }
 
     /// What was stored loses its id to an item; `body`: what is left of it, `None` if that is to
@@ -129,11 +141,18 @@ impl Letters {
     }
 
     pub(super) fn finish(self) -> Sorted {
-        let Self { rows, mut known, settled, .. } = self;
-        let (rows, again): (Vec<_>, Vec<_>) =
-            rows.into_iter().partition(|row| known.insert(row.letter_key));
-        let again = again.into_iter().map(|row| row.producer).collect();
-        Sorted { rows, settled: settled.into_values().collect(), again }
+        let Self { rows, mut ends, mut known, settled, .. } = self;
+        let (mut new, mut again) = (Vec::new(), Vec::new());
+        for (at, row) in rows.into_iter().enumerate() {
+            if known.insert(row.letter_key) {
+                new.push(row);
+            } else {
+                ends.remove(&at);
+                again.push(row.producer);
+            }
+        }
+        let (settled, ends) = (settled.into_values().collect(), ends.into_values().collect());
+        Sorted { rows: new, settled, again, ends }
     }
 
     /// A retry keeps its own letter; any other gets one.

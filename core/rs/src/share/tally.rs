@@ -93,7 +93,7 @@ impl Tally {
             }
         }
         if let Body::Cdr(cdr) = &good.record.body
-            && good.end_minute().is_some()
+            && good.ended().is_some()
         {
             let state = cdr.end_state.unwrap_or(EndState::Unknown);
             *self.ended.entry((cdr.call_type, state)).or_default() += 1;

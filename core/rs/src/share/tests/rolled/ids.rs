@@ -58,6 +58,8 @@ fn record(place: usize, kind: usize, id: usize, content: u64) -> Message {
                 own[name] = json!(value);
             }
             own["started_at"] = json!(at(1));
+            // in the producer's books an end is of the minute of its time
+            own["time"] = json!(at(905 + 60 * content));
         }
         "call.event" => own["level"] = json!("METRIC"),
         _ => {}
@@ -104,8 +106,6 @@ fn left(order: &[&Message], split: usize, by_day: bool) -> [Vec<String>; 3] {
     let letters = letters.map(|letter| format!("{} {:?}", letter.code, letter.letter_key));
     let mut letters: Vec<String> = letters.collect();
     letters.sort();
-    // the minute of an end counts for what came first
-    tables.stored_minutes.clear();
     [tables.seen(), rows, letters]
 }
 
@@ -143,6 +143,36 @@ fn quality_that_loses_its_id_leaves_the_call_of_another_session() {
             let failed = tables.calls.values().filter(|line| line.row.sq_failed == Some(true));
             assert_eq!((failed.count(), tables.failures.len()), (1, 1));
             assert!(!tables.letters[0].body.is_empty());
+        }
+    }
+}
+
+/// Both contents are ends that the producer made; of a minute counts what the winner tells, and of
+/// streams what each of them announces.
+#[test]
+fn the_books_do_not_depend_on_which_content_came_first() {
+    let ends = [0, 1].map(|content| record(0, 1, 0, content));
+    let told = [0, 1].map(|content| {
+        let record = json!({"schema": 1, "kind": "or.integrity", "id": "x/1", "time": at(70),
+            "producer": {"name": "mcp-1", "boot": 7},
+            "component": {"name": "mcp-1", "type": "MCP"}, "minute": at(0), "calls_in": content,
+            "records_out": 1, "in_progress": 0, "rejected": 0, "streams": {"cdr": 3 + content}});
+        Message(record.to_string(), None)
+    });
+    let books = |all: &[&Message], split: usize| {
+        let mut tables = Tables::default();
+        all.chunks(split).for_each(|batch| _ = tables.apply(batch));
+        let announced = tables.streams.values().map(|row| row.announced_seq).collect::<Vec<_>>();
+        (tables.stored_minutes, tables.minutes, announced)
+    };
+    for ([one, other], counts) in [(&ends, (2, 0, &[][..])), (&told, (0, 1, &[4][..]))] {
+        let expected = books(&[one, other], 1);
+        let (stored, minutes, announced) = &expected;
+        assert_eq!((stored.values().sum::<i64>(), minutes.len(), &announced[..]), counts);
+        for all in [[other, one, other], [one, other, one], [one, one, other]] {
+            for split in 1..4 {
+                assert_eq!(books(&all, split), expected, "{split}");
+            }
         }
     }
 }
