@@ -40,6 +40,9 @@ type Session = (Day, String);
 #[derive(Clone, Debug)]
 pub struct Board {
     most: usize,
+    /// Bytes of all legs together at most, and now.
+    most_bytes: usize,
+    bytes: usize,
     legs: BTreeMap<Place, Leg>,
     starts: HashMap<Key, i64>,
     sessions: HashMap<Session, BTreeSet<Key>>,
@@ -90,6 +93,27 @@ impl Leg {
     #[must_use]
     pub const fn at(&self) -> DayKey {
         (self.day, self.call.key)
+    }
+
+    /// What it takes in memory, nearly: itself with its places, and its texts.
+    fn bytes(&self) -> usize {
+        let Call { session_id, guid, dn, local_uri, remote_uri, call_id, call_uuid, .. } =
+            &self.call;
+        let Call { reason, component, application, tenants, resource, .. } = &self.call;
+        let of = resource.as_ref();
+        let own = [guid, dn, call_id, call_uuid, reason].map(Option::as_ref);
+        let of = [
+            of.and_then(|of| of.group.as_ref()),
+            of.and_then(|of| of.name.as_ref()),
+            of.and_then(|of| of.address.as_ref()),
+            application.as_ref().map(|of| &of.name),
+        ];
+        let texts = [session_id, local_uri, remote_uri, &component.name].into_iter();
+        let texts = texts.chain(own.into_iter().chain(of).flatten());
+        let texts = texts.chain(tenants.iter().map(|of| &of.name)).map(String::len);
+        // a session's name stands once more beside its legs
+        let names = guid.as_ref().map_or(0, String::len);
+        2 * size_of::<Self>() + size_of_val(&**tenants) + names + texts.sum::<usize>()
     }
 
     fn place(&self) -> Place {
@@ -157,11 +181,11 @@ fn as_id(id: i64) -> u32 {
 }
 
 impl Board {
-    /// An empty one for so many legs.
+    /// An empty one for so many legs, which have so many bytes together.
     #[must_use]
-    pub fn new(most: usize) -> Self {
+    pub fn new(most: usize, most_bytes: usize) -> Self {
         let (legs, starts, sessions) = (BTreeMap::new(), HashMap::new(), HashMap::new());
-        Self { most, legs, starts, sessions, whole: true }
+        Self { most, most_bytes, bytes: 0, legs, starts, sessions, whole: true }
     }
 
     /// Legs as they are now, each once.
@@ -220,6 +244,12 @@ impl Board {
     #[must_use]
     pub fn legs(&self) -> usize {
         self.legs.len()
+    }
+
+    /// Whether a quarter of its room is free: to be made anew is of use then.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.legs() <= self.most / 4 * 3 && self.bytes <= self.most_bytes / 4 * 3
     }
 
     /// The items of calls in progress behind a place, newest start first, at most so many; with
@@ -298,10 +328,12 @@ impl Board {
     }
 
     fn put(&mut self, leg: Leg) {
-        if self.legs.len() >= self.most {
+        let bytes = self.bytes + leg.bytes();
+        if self.legs.len() >= self.most || bytes > self.most_bytes {
             self.whole = false;
             return;
         }
+        self.bytes = bytes;
         let place = leg.place();
         self.starts.insert(place.1, place.0);
         if let Some(session) = leg.session() {
@@ -312,6 +344,7 @@ impl Board {
 
     fn remove(&mut self, key: &Key) -> Option<Leg> {
         let leg = self.legs.remove(&(self.starts.remove(key)?, *key))?;
+        self.bytes -= leg.bytes();
         if let Some(session) = leg.session()
             && let Some(keys) = self.sessions.get_mut(&session)
         {
@@ -325,9 +358,9 @@ impl Board {
 
     fn end(&mut self, session: &Session) {
         for key in self.sessions.remove(session).unwrap_or_default() {
-            if let Some(started) = self.starts.remove(&key) {
-                self.legs.remove(&(started, key));
-            }
+            let started = self.starts.remove(&key);
+            let leg = started.and_then(|started| self.legs.remove(&(started, key)));
+            self.bytes -= leg.map_or(0, |leg| leg.bytes());
         }
     }
 }

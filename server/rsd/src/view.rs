@@ -23,8 +23,10 @@ use crate::store::{
     Applied, Item, Lists, Object, ObjectKind, Position, Store, StoreError, Turned, Unit,
 };
 
-/// Legs that are kept, ended ones of sessions in progress included: with 2 KB each 100 MB.
+/// Legs that are kept, ended ones of sessions in progress included,
 pub const LEGS: usize = 50_000;
+/// and their bytes, 2 KB each: of a producer with long texts fewer are kept.
+const LEG_BYTES: usize = 2048;
 /// Calls that are read from the database at once.
 const PIECE: usize = 1000;
 /// Between two looks at objects that calls name otherwise than we know them,
@@ -227,9 +229,7 @@ impl View {
     /// room again for what was left out.
     fn is_to_be_read(&self, now: Duration) -> bool {
         let mut state = self.state();
-        let has_room = |content: &Content| {
-            !content.board.is_whole() && content.board.legs() <= self.most / 4 * 3
-        };
+        let has_room = |content: &Content| !content.board.is_whole() && content.board.has_room();
         let due = state.doubtful || state.content.as_ref().is_none_or(has_room);
         let rested = state.tried.is_none_or(|tried| now.saturating_sub(tried) >= AGAIN);
         let begins = due && rested && state.erasing == 0;
@@ -264,7 +264,7 @@ impl View {
 
     fn content(&self, store: &dyn Store) -> Result<Content, StoreError> {
         let names = Names::read(store)?;
-        let mut board = Board::new(self.most);
+        let mut board = Board::new(self.most, self.most.saturating_mul(LEG_BYTES));
         let mut keys = store.in_progress(self.most.saturating_add(1))?;
         if keys.len() > self.most {
             keys.truncate(self.most);

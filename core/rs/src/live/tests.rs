@@ -65,7 +65,7 @@ fn all(board: &Board, unit: Unit) -> Vec<(u8, usize)> {
 
 #[test]
 fn a_session_stays_with_its_ended_legs_until_the_last_one_ends() {
-    let mut board = Board::new(10);
+    let mut board = Board::new(10, usize::MAX);
     let (first, second) = (leg(1, Some("G"), 5), leg(2, Some("G"), 6));
     board.take(vec![first.clone(), second.clone(), leg(3, None, 7)]);
     assert_eq!(all(&board, Unit::Guid), [(3, 1), (1, 2)], "newest start first");
@@ -83,7 +83,7 @@ fn a_session_stays_with_its_ended_legs_until_the_last_one_ends() {
 
 #[test]
 fn a_leg_that_moves_leaves_its_old_place() {
-    let mut board = Board::new(10);
+    let mut board = Board::new(10, usize::MAX);
     board.take(vec![leg(1, None, 5), leg(2, Some("G"), 6), ended(&leg(3, Some("G"), 7), 8)]);
     // its start, and its session, are known better by now
     board.take(vec![leg(1, Some("H"), 4), leg(2, Some("H"), 6)]);
@@ -93,7 +93,7 @@ fn a_leg_that_moves_leaves_its_old_place() {
 
 #[test]
 fn what_is_missing_is_asked_for() {
-    let mut board = Board::new(10);
+    let mut board = Board::new(10, usize::MAX);
     let old = ended(&leg(1, Some("G"), 5), 6);
     board.take(vec![leg(2, Some("G"), 7)]);
     assert_eq!(board.lacks(&[old.at(), (20_261_122, key(2))]), [old.at()]);
@@ -105,7 +105,7 @@ fn what_is_missing_is_asked_for() {
 
 #[test]
 fn beyond_the_limit_it_says_so() {
-    let mut board = Board::new(2);
+    let mut board = Board::new(2, usize::MAX);
     board.take(vec![leg(1, None, 1), leg(2, None, 2)]);
     // what ends makes room, and needs none
     board.take(vec![ended(&leg(1, None, 1), 3), leg(3, None, 3), ended(&leg(4, Some("G"), 3), 4)]);
@@ -115,9 +115,32 @@ fn beyond_the_limit_it_says_so() {
     assert_eq!(all(&board, Unit::Leg), [(3, 1), (2, 1)]);
 }
 
+/// A producer may tell a call in texts of any length.
+#[test]
+fn long_texts_take_the_room_of_many_legs() {
+    let mut board = Board::new(1000, 100_000);
+    let long = |number: u8, many: usize| {
+        let mut leg = leg(number, Some("G"), u64::from(number));
+        leg.call.remote_uri = "x".repeat(many);
+        leg.call.tenants[0].name = "y".repeat(many);
+        leg
+    };
+    board.take((1..30).map(|number| long(number, 10_000)).collect());
+    assert_eq!((board.legs(), board.is_whole(), board.has_room()), (4, false, false));
+    // each gives back what it took, however it goes
+    board.take(vec![long(1, 10), long(2, 0)]);
+    board.leave(&[key(3)]);
+    board.take(vec![ended(&long(4, 10_000), 50), ended(&long(1, 10), 50), ended(&long(2, 0), 50)]);
+    assert_eq!((board.legs(), board.bytes, board.has_room()), (0, 0, true));
+    // usual ones are as many as there may be
+    let mut board = Board::new(50, 50 * 2048);
+    board.take((1..=50).map(|number| long(number, 20)).collect());
+    assert_eq!((board.legs(), board.is_whole()), (50, true));
+}
+
 #[test]
 fn a_session_is_shown_by_the_first_leg_that_the_asker_may_see() {
-    let mut board = Board::new(10);
+    let mut board = Board::new(10, usize::MAX);
     let media = |mut leg: Leg| {
         leg.call.component.kind = ComponentType::Mcp;
         leg
@@ -136,7 +159,7 @@ fn a_session_is_shown_by_the_first_leg_that_the_asker_may_see() {
 
 #[test]
 fn pages_follow_each_other() {
-    let mut board = Board::new(10);
+    let mut board = Board::new(10, usize::MAX);
     board.take([1, 2, 3, 4].map(|number| leg(number, None, 5)).into());
     let page = |after| {
         let items = board.list(&Filter::default(), Unit::Guid, after, 2, Millis(9));
@@ -178,7 +201,7 @@ fn a_call_whose_session_is_shown_elsewhere_shows_none() {
     let leg = leg(1, Some("G"), 5);
     let mut media = leg.clone();
     (media.day, media.call.key, media.call.led) = (20_261_123, key(2), true);
-    let mut board = Board::new(10);
+    let mut board = Board::new(10, usize::MAX);
     board.take(vec![leg, media]);
     let filter = Filter::default();
     let keys = |unit| -> Vec<Key> {

@@ -16,6 +16,11 @@ use crate::store::bins::{Bins, Series};
 
 /// Rows of five minutes that are read for one answer.
 const MOST_ROWS: usize = RECOUNTED_BINS * MOST_IDS;
+/// Bytes of lists of changes that are added up for one answer: more than two million changes, each
+/// of which takes ten times as much when it is read. A bin may have any number of them.
+const MOST_BYTES: usize = 8 << 20;
+
+const FIVE_MINUTES: i64 = 300_000;
 
 /// Whether members of a dimension share no call in this measure, so that their levels add up.
 const fn is_apart(dim: Dim, measure: Measure) -> bool {
@@ -77,17 +82,17 @@ impl Search {
         let granularity = Granularity::FiveMinutes;
         let gone_ms = state.gone_ms(super::Figure::Peaks.sort(), granularity);
         let left_out = dim == Dim::Dn && !state.full_days(from_ms, to_ms).is_empty();
-        let fives = (to_ms - from_ms) / 300_000;
+        let fives = (to_ms - from_ms) / FIVE_MINUTES;
         if from_ms < gone_ms || left_out || usize::try_from(fives).is_ok_and(|n| n > RECOUNTED_BINS)
         {
             return Ok(None);
         }
-        let asked =
-            Series { granularity, changes: true, most: MOST_ROWS + 1, ..self.asked.clone() };
-        let mut rows = bins.series(&asked)?.levels;
-        if rows.len() > MOST_ROWS {
-            return Ok(None);
-        }
+        let piece = |(from_ms, to_ms), most| {
+            let of =
+                Series { granularity, changes: true, from_ms, to_ms, most, ..self.asked.clone() };
+            Ok(bins.series(&of)?.levels)
+        };
+        let Some(mut rows) = lists((from_ms, to_ms), piece)? else { return Ok(None) };
         rows.retain(|row| row.measure == measure.number());
         let at = At::new(granularity, from_ms);
         let mut before = if ids.is_empty() {
@@ -179,10 +184,69 @@ impl Search {
     }
 }
 
+/// Rows of five minutes with their lists, read piece by piece: `None`: there are too many, or they
+/// are too long. Pieces grow while there is little in them.
+fn lists(
+    (from_ms, to_ms): (i64, i64),
+    mut piece: impl FnMut((i64, i64), usize) -> Result<Vec<LevelRow>, StoreError>,
+) -> Result<Option<Vec<LevelRow>>, StoreError> {
+    let (mut rows, mut room) = (Vec::new(), MOST_BYTES);
+    let (mut at, mut bins) = (from_ms, 1);
+    while at < to_ms {
+        let end = to_ms.min(at + bins * FIVE_MINUTES);
+        let read = piece((at, end), MOST_ROWS + 1 - rows.len())?;
+        let bytes: usize = read.iter().filter_map(|row| Some(row.deltas.as_ref()?.len())).sum();
+        rows.extend(read);
+        let Some(left) = room.checked_sub(bytes).filter(|_| rows.len() <= MOST_ROWS) else {
+            return Ok(None);
+        };
+        bins = if bytes < MOST_BYTES / 64 { bins * 2 } else { 1 };
+        (room, at) = (left, end);
+    }
+    Ok(Some(rows))
+}
+
 /// What came of a count; of days that cannot be read nobody knows.
 fn told(bins: &dyn Bins, counted: Result<Recounted, StoreError>) -> Result<Recounted, StoreError> {
     match counted {
         Err(error) if bins.is_damage(&error) => Ok(Recounted::Unknown),
         counted => counted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: (i64, i64) = (0, 288 * FIVE_MINUTES);
+
+    /// The pieces that are asked for, of bins each with a list of so many bytes.
+    fn asked(bytes: impl Fn(i64) -> usize) -> (Vec<(i64, i64)>, Option<usize>) {
+        let mut pieces = Vec::new();
+        let found = lists(DAY, |(from_ms, to_ms), most| {
+            pieces.push((from_ms / FIVE_MINUTES, to_ms / FIVE_MINUTES));
+            let key = LevelKey { measure: Measure::Calls, target: Target::default() };
+            let row = |bin: i64| {
+                let at = At::new(Granularity::FiveMinutes, bin * FIVE_MINUTES);
+                let level = Level::of(at.bin_ms, Types::new(), Deltas::new());
+                LevelRow { deltas: Some(vec![0; bytes(bin)]), ..LevelRow::of(at, key, &level) }
+            };
+            Ok((from_ms / FIVE_MINUTES..to_ms / FIVE_MINUTES).map(row).take(most).collect())
+        });
+        (pieces, found.unwrap().map(|rows| rows.len()))
+    }
+
+    #[test]
+    fn lists_are_read_as_far_as_there_is_room() {
+        let (pieces, found) = asked(|_| 100);
+        assert_eq!((pieces.len(), found), (9, Some(288)), "{pieces:?}");
+        // whoever sends what nobody could hold is not read to the end
+        let (pieces, found) = asked(|bin| if bin < 30 { 10 } else { 1 << 20 });
+        let most: i64 = pieces.iter().map(|(from, to)| to - from).sum();
+        assert_eq!(found, None);
+        assert!(most < 80, "{pieces:?}");
+        let (pieces, found) = asked(|_| MOST_BYTES / 288);
+        assert_eq!(found, Some(288));
+        assert!(pieces.windows(2).all(|two| two[0].1 == two[1].0), "{pieces:?}");
     }
 }
