@@ -1,5 +1,7 @@
-//! Pages that must stay true: the call table's paths, the samples, the figures.
+//! Pages that must stay true: the call table's paths, the samples, the figures, the numbers of
+//! decisions.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -13,6 +15,7 @@ const STAGES: usize = 15;
 /// The test that runs `check` over the samples.
 const SAMPLE_TEST: &str = "app/tests/e2e/settings.rs";
 const SAMPLES: &str = "deploy/samples";
+const DECISIONS: &str = "docs/adr";
 
 pub(super) fn check(root: &Path, faults: &mut Vec<String>) -> Result<()> {
     let read = |page: &str| {
@@ -26,6 +29,11 @@ pub(super) fn check(root: &Path, faults: &mut Vec<String>) -> Result<()> {
             faults.push(format!("{path}: {SAMPLE_TEST} does not read it"));
         }
     }
+    let decisions = files(root, DECISIONS)?.into_iter().map(|path| {
+        let path = path.display().to_string();
+        read(&path).map(|page| (path, page))
+    });
+    check_decisions(&decisions.collect::<Result<Vec<_>>>()?, faults);
     if !has_figures(&read(PAGE)?) {
         faults.push(format!("{PAGE}: no figures between its marks: cargo xtask bench --write"));
     }
@@ -81,6 +89,26 @@ fn is_tested(sample: &str, test: &str) -> bool {
     listed || read && in_directory
 }
 
+/// Each decision has the number of its file's name, and no two have the same. Two branches that
+/// were made beside each other both take the next one.
+fn check_decisions(pages: &[(String, String)], faults: &mut Vec<String>) {
+    let mut numbers: BTreeMap<u16, &str> = BTreeMap::new();
+    for (path, page) in pages {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let number = name.split_once('-').filter(|(digits, _)| digits.len() == 4);
+        let Some(number) = number.and_then(|(digits, _)| digits.parse().ok()) else {
+            faults.push(format!("{path}: a decision is called NNNN-what-it-says.md"));
+            continue;
+        };
+        if !page.starts_with(&format!("# {number}. ")) {
+            faults.push(format!("{path}: its first line is not `# {number}. …`"));
+        }
+        if let Some(other) = numbers.insert(number, path) {
+            faults.push(format!("{path}: {other} has this number, too"));
+        }
+    }
+}
+
 /// A table with at least one row stands between the marks.
 fn has_figures(page: &str) -> bool {
     let between = page.split_once(BEGIN).and_then(|(_, rest)| rest.split_once(END));
@@ -132,6 +160,28 @@ mod tests {
             assert!(!is_tested(sample, test), "{test}");
         }
         assert!(!is_tested("deploy/samples/deep/a.yaml", read));
+    }
+
+    #[test]
+    fn a_decision_has_a_number_of_its_own() {
+        let faults = |pages: &[(&str, &str)]| {
+            let pages = pages.iter().map(|(name, page)| {
+                let page = format!("{page}\n\n**Context.** …\n");
+                (format!("docs/adr/{name}"), page)
+            });
+            let mut faults = Vec::new();
+            check_decisions(&pages.collect::<Vec<_>>(), &mut faults);
+            faults
+        };
+        let one = ("0007-one.md", "# 7. One");
+        assert_eq!(faults(&[one, ("0009-gap.md", "# 9. Gap")]), [""; 0]);
+        assert_eq!(
+            faults(&[one, ("0007-other.md", "# 7. Other")]),
+            ["docs/adr/0007-other.md: docs/adr/0007-one.md has this number, too"]
+        );
+        for wrong in [("0008-other.md", "# 7. Other"), ("other.md", "# 8"), ("8-b.md", "# 8. B")] {
+            assert_eq!(faults(&[one, wrong]).len(), 1, "{wrong:?}");
+        }
     }
 
     #[test]
