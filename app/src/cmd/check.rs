@@ -5,7 +5,6 @@ use std::io::Read;
 use std::path::Path;
 
 use config::certificates::{self, SOON};
-use config::settings::Tls;
 use config::source::trust;
 use config::{FileKind, Settings, kind_of, objects};
 use model::id::Revision;
@@ -15,6 +14,7 @@ use model::tree::Position;
 use net::Clock;
 
 use crate::cli;
+use crate::daemon::chain;
 use crate::exit::{Exit, Failure};
 use crate::settings::lines;
 
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &cli::Check) -> Result<(), Failure> {
         match kind(args, file) {
             FileKind::Settings => match Settings::load(Some(file), [], []) {
                 Ok(settings) => {
-                    tls(file, &settings, &mut problems, &mut warnings);
+                    starts(file, &settings, &mut problems, &mut warnings);
                     own.extend(settings.rm.sip.listen.iter().map(|listen| listen.addr));
                 }
                 Err(found) => problems.extend(found),
@@ -54,43 +54,46 @@ pub(crate) fn run(args: &cli::Check) -> Result<(), Failure> {
     outcome(&problems, &warnings, args.strict)
 }
 
-/// What a start would say of the files of `rm.sip.tls`, `rm.reporting`, `config_server.tls`,
-/// `rs.tls`, `rs.auth` and `config`.
-fn tls(file: &Path, settings: &Settings, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
+/// What a start of any daemon with these settings would be refused for, and what it would tell.
+fn starts(
+    file: &Path,
+    settings: &Settings,
+    problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
+) {
     let now = Clock::start().now().wall;
-    let sip = settings.rm.sip.tls.as_ref().map(|block| rmd::check_tls(block, now));
-    let block = |name: &str, block: &Option<Tls>| {
-        block.as_ref().map(|block| certificates::check(name, block, now, SOON))
+    let problem = |code, path: &str, message| Problem {
+        code,
+        at: Position::default(),
+        path: path.to_owned(),
+        message,
+        file: Some(file.display().to_string().into()),
+        object: None,
     };
-    let server = block("config_server.tls", &settings.config_server.tls);
-    let rs = block("rs.tls", &settings.rs.tls);
-    let users = Some(rsd::check_users(&settings.rs.auth));
-    let client = Some(trust::check(&settings.config, now));
-    let reporting = Some(rmd::check_reporting(&settings.rm));
-    let all = [
-        ("rm.sip.tls", sip),
-        ("rm.reporting", reporting),
-        ("config_server.tls", server),
-        ("rs.tls", rs),
-        ("rs.auth", users),
-        ("config", client),
-    ];
-    for (path, found) in all {
-        let problem = |code, message| Problem {
-            code,
-            at: Position::default(),
-            path: path.to_owned(),
-            message,
-            file: Some(file.display().to_string().into()),
-            object: None,
-        };
-        match found {
-            None => {}
-            Some(Ok(strange)) => {
-                warnings.extend(strange.into_iter().map(|text| problem("W404", text)));
-            }
-            Some(Err(fault)) => problems.push(problem("E105", fault)),
-        }
+    let mut found = |path: &str, (refused, strange): (Vec<String>, Vec<String>)| {
+        problems.extend(refused.into_iter().map(|text| problem("E105", path, text)));
+        warnings.extend(strange.into_iter().map(|text| problem("W404", path, text)));
+    };
+    let (rm, server) = (&settings.rm, &settings.config_server);
+    let sip = rm.sip.tls.as_ref().map(|block| rmd::check_tls(block, now));
+    let tls = server.tls.as_ref();
+    let tls = tls.map(|block| certificates::check("config_server.tls", block, now, SOON));
+    found("rm.sip.tls", either(sip));
+    found("rm.reporting", either(Some(rmd::check_reporting(rm))));
+    let files = rmd::check(rm).map(|()| Vec::new()).map_err(|why| chain(&why));
+    found("rm", either(Some(files)));
+    found("config_server.tls", either(tls));
+    let (refused, strange) = rsd::check(settings, now);
+    found("rs", (refused.iter().map(|why| chain(why)).collect(), strange));
+    found("config", either(Some(trust::check(&settings.config, now))));
+}
+
+/// What is refused, and what is strange.
+fn either(found: Option<Result<Vec<String>, String>>) -> (Vec<String>, Vec<String>) {
+    match found {
+        None => (Vec::new(), Vec::new()),
+        Some(Ok(strange)) => (Vec::new(), strange),
+        Some(Err(refused)) => (vec![refused], Vec::new()),
     }
 }
 

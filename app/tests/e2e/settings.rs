@@ -1,5 +1,7 @@
 //! Settings and objects that are refused: the exit code, the place, what was expected.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::platform::{Site, run};
@@ -106,4 +108,89 @@ fn an_address_in_use_and_a_locked_directory_end_with_8() {
     let (code, _, err) = run(&site.path("."), &["rm", "-c", "other.yaml"]);
     assert_eq!(code, 8, "{err}");
     assert!(err.contains("in use"), "{err}");
+}
+
+/// Lines below `rs:` (or a section of their own), and what a start of RS says of them.
+const REFUSED: [(&str, &str); 17] = [
+    ("  time_zone: Middle/Earth\n", "rs.time_zone: Middle/Earth is not known here: "),
+    ("  database: postgres://rs@db\n", "rs.database: user, host and database are needed"),
+    ("  database: postgres://rs:x@db/calls\n", "rs.database: a password stands in "),
+    ("  database: postgres://rs@db/calls?sslmode=yes\n", "rs.database: sslmode is disable, "),
+    ("  database: postgres://rs@db/calls?color=red\n", "rs.database: not a URL that libpq "),
+    (
+        "  database: \"postgres://rs@db/calls?sslmode=verify-full&sslrootcert=no.pem\"\n",
+        "rs.database: sslrootcert: no.pem: No such file",
+    ),
+    (
+        "  database: postgres://rs@db/calls\n  database_schema: Calls\n",
+        "rs.database: rs.database_schema has lower-case letters, digits and _",
+    ),
+    (
+        "  database: postgres://rs@db/calls\n  database_password_file: none\n",
+        "rs.database_password_file: none: No such file",
+    ),
+    (
+        "  database: postgres://rs@db/calls\n  database_password_file: open\n",
+        "rs.database_password_file: open: others than its owner may write it (mode 622)",
+    ),
+    ("  database: sqlserver://rs@db/calls?color=red\n", "rs.database: sqlserver://…?color=red: "),
+    (
+        "  database: sqlserver://rs@db/calls?caFile=no.pem\n",
+        "rs.database: caFile: no.pem: No such file",
+    ),
+    (
+        "  database: sqlserver://rs@db/calls\n  database_schema: calls\n",
+        "rs.database_schema: SQL Server takes the default schema of the login",
+    ),
+    ("  proof_key_file: none\n", "rs.proof_key_file: none: No such file"),
+    ("  proof_key_file: open\n", "rs.proof_key_file: open: others than its owner may write it "),
+    ("  auth: { users_file: open }\n", "rs.auth.users_file: open: others than its owner may "),
+    (
+        "  strict_limits: true\n  spool: { limit: 1024TiB }\n",
+        "rs.strict_limits: rs.spool.limit is 1125899906842624",
+    ),
+    ("  tls: { cert_file: open, key_file: open }\n", "rs.tls: open: no certificate in it"),
+];
+
+#[test]
+fn what_a_start_of_rs_refuses_is_told_by_check_in_the_same_words() {
+    let site = site();
+    site.write("open", "x");
+    let mode = Permissions::from_mode(0o622);
+    std::fs::set_permissions(site.path("open"), mode).unwrap();
+    let settings = std::fs::read_to_string(site.path("settings.yaml")).unwrap();
+    for (lines, expected) in REFUSED {
+        site.write("settings.yaml", &format!("{settings}{lines}"));
+        let (code, out, said) = run(&site.path("."), &["rs", "-c", "settings.yaml"]);
+        assert_eq!((code, &*out), (78, ""), "{lines}: {said}");
+        let said = said.lines().last().unwrap_or_default();
+        assert!(said.starts_with(expected), "{lines}: {said}");
+        nothing_started(&site);
+        let told = run(&site.path("."), &["check", "settings.yaml"]);
+        let same = format!("settings.yaml: E105: {said}\n");
+        assert_eq!(told, (3, same, "1 error\n".to_owned()), "{lines}");
+    }
+    // a start says the first, check all
+    let all = format!("{settings}{}{}", REFUSED[0].0, REFUSED[12].0);
+    site.write("settings.yaml", &all);
+    let (_, out, err) = run(&site.path("."), &["check", "settings.yaml"]);
+    assert_eq!((out.lines().count(), &*err), (2, "2 errors\n"), "{out}");
+}
+
+#[test]
+fn what_a_start_of_rm_refuses_of_its_files_is_told_by_check() {
+    let site = site();
+    site.write("odd", "256 00\n");
+    let settings = std::fs::read_to_string(site.path("settings.yaml")).unwrap();
+    for (line, expected) in
+        [("cluster: { key_file: odd }", "odd:1: "), ("http_tokens_file: odd", "cannot use odd: ")]
+    {
+        let text = settings.replacen("rm-1\n", &format!("rm-1\n  {line}\n"), 1);
+        site.write("settings.yaml", &text);
+        let (code, _, said) = run(&site.path("."), &["rm", "-c", "settings.yaml"]);
+        assert!(code == 78 || code == 8, "{line}: {code} {said}");
+        assert!(said.starts_with(expected), "{line}: {said}");
+        let told = run(&site.path("."), &["check", "settings.yaml"]);
+        assert_eq!(told, (3, format!("settings.yaml: E105: {said}"), "1 error\n".to_owned()));
+    }
 }

@@ -39,7 +39,7 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Reads the files of a block.
+    /// Reads the files of a block, and tells what is strange about them.
     ///
     /// # Errors
     /// The first file that cannot be used, and why.
@@ -49,14 +49,22 @@ impl Certificates {
         now: Millis,
         log: &Log,
     ) -> Result<Self, Fault> {
+        let mut own = Self::read(whose, block, now)?;
+        own.warn(now, log);
+        Ok(own)
+    }
+
+    /// Reads the files of a block.
+    ///
+    /// # Errors
+    /// The first file that cannot be used, and why.
+    pub fn read(whose: &'static str, block: &given::Tls, now: Millis) -> Result<Self, Fault> {
         let files = files(block);
         let stamp = files.stamp();
         let (material, lenient) = load(&files, now)?;
         let strict = watch::Sender::new(material.server());
         let lenient = watch::Sender::new(lenient.server());
-        let mut own = Self { whose, files, material, strict, lenient, stamp, told: None };
-        own.warn(now, log);
-        Ok(own)
+        Ok(Self { whose, files, material, strict, lenient, stamp, told: None })
     }
 
     /// Handshakes that ask for what the block says.
@@ -101,7 +109,14 @@ impl Certificates {
         self.warn(now, log);
     }
 
-    fn warn(&mut self, now: Millis, log: &Log) {
+    /// What is strange about them, in words; `block`: what they are called.
+    #[must_use]
+    pub fn strange(&self, block: &str, now: Millis) -> Vec<String> {
+        strange(block, &self.material, now, SOON)
+    }
+
+    /// Tells what is strange about them, once a day.
+    pub fn warn(&mut self, now: Millis, log: &Log) {
         if self.told.is_some_and(|told| now.since(told) < AGAIN) {
             return;
         }

@@ -40,6 +40,12 @@ pub(crate) fn keys(path: &Path, text: &str) -> Result<Keys, StartError> {
     usable(&ring(path, text)?)
 }
 
+/// The keys of a configured file, and its text.
+pub(crate) fn given(path: &Path) -> Result<(Keys, String), StartError> {
+    let text = text(path)?;
+    Ok((keys(path, &text)?, text))
+}
+
 /// The keys of `{data_dir}/cluster.key`, which is made when it is missing.
 pub(crate) fn own_keys(data_dir: &Path) -> Result<Keys, StartError> {
     usable(&read_or_make(data_dir)?)

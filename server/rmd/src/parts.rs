@@ -5,10 +5,11 @@
 use crate::boot::DataDir;
 use crate::cluster_key;
 use crate::error::StartError;
-use crate::http::{self, Admin, Metrics, Tokens};
+use crate::http::{self, Admin, Metrics};
 use crate::limits::{LADDERS, TRYING_WAIT};
 use crate::listeners::{self, Bound, Socket};
 use crate::mirror;
+use crate::preflight::Files;
 use crate::settings;
 use crate::state::State;
 use crate::tls::{self, Certificates};
@@ -73,8 +74,7 @@ impl Base {
         clock: Clock,
     ) -> Result<Self, StartError> {
         let rm = &settings.rm;
-        let login = settings::login(rm)?;
-        let tokens = rm.http_tokens_file.as_deref().map(Tokens::open).transpose()?;
+        let Files { login, tokens, keys, collector_key } = Files::read(rm)?;
         let tls = rm.sip.tls.as_ref();
         let certificates = tls.map(|tls| Certificates::open(tls, clock.now(), log)).transpose()?;
         let wanted = settings::wanted(rm);
@@ -84,11 +84,8 @@ impl Base {
         let peers = settings::told(rm);
         let ladders = Semaphore::new(LADDERS);
         let admin = Admin { metrics, tokens, peers, wills, reload: Arc::default(), ladders };
-        let (keys, key_text) = match &rm.key_file {
-            Some(path) => {
-                let text = cluster_key::text(path)?;
-                (cluster_key::keys(path, &text)?, Some(text))
-            }
+        let (keys, key_text) = match keys {
+            Some((keys, text)) => (keys, Some(text)),
             None => (cluster_key::own_keys(&settings.data_dir)?, None),
         };
         let mut sockets: Vec<Bound> = Vec::with_capacity(wanted.len());
@@ -96,7 +93,7 @@ impl Base {
             sockets.push(listeners::bind(*one, &sockets, rm.sip.dscp)?);
         }
         sockets.iter().for_each(|bound| report_buffer(bound, log));
-        let mirror = settings::mirror(rm, &sockets, clock)?;
+        let mirror = settings::mirror(rm, collector_key, &sockets, clock);
         let (http, http_address) = http::bind(rm.http)?;
         let boot = dir.next_boot(clock.now().wall)?;
         let engine = Settings {

@@ -85,19 +85,19 @@ pub(crate) fn login(rm: &given::Rm) -> Result<Option<(String, Option<Secret>)>, 
 /// `rm.hep`: the mirror to be.
 pub(crate) fn mirror(
     rm: &given::Rm,
+    key: Option<Secret>,
     sockets: &[Bound],
     clock: Clock,
-) -> Result<Option<mirror::Setup>, StartError> {
-    let Some(hep) = &rm.hep else { return Ok(None) };
+) -> Option<mirror::Setup> {
+    let hep = rm.hep.as_ref()?;
     let HostPort { host, port } = hep.target.clone();
     let agent = hep.id.unwrap_or(u32::from(rm.node_id.0));
-    let key = hep.password_file.as_deref().map(password).transpose()?;
     let own = sockets.iter().map(|bound| listeners::own_address(bound.address)).collect();
-    Ok(Some(mirror::Setup { host, port, agent, key, own, clock }))
+    Some(mirror::Setup { host, port, agent, key, own, clock })
 }
 
 /// What a password file holds.
-fn password(path: &Path) -> Result<Secret, StartError> {
+pub(crate) fn password(path: &Path) -> Result<Secret, StartError> {
     let failed = |error| StartError::file(path, error);
     if fs::metadata(path).map_err(failed)?.len() > PASSWORD_FILE {
         return Err(failed(io::ErrorKind::FileTooLarge.into()));

@@ -19,6 +19,7 @@ use model::time::Millis;
 use net::Clock;
 
 use crate::error::StartError;
+use crate::secret_file;
 use crate::settings::count;
 use crate::store::postgres::{Beside, Parts, Postgres, Target};
 use crate::store::sqlite::Sqlite;
@@ -48,25 +49,48 @@ pub(crate) struct Opened {
     pub(crate) floor: u64,
 }
 
+/// A database server, and how it is reached.
+pub(crate) enum Server {
+    Postgres(Target),
+    SqlServer(sqlserver::Target),
+}
+
+impl Server {
+    /// As the settings have it; `None`: files of our own.
+    ///
+    /// # Errors
+    /// They name no database; a file of theirs cannot be read.
+    pub(crate) fn of(given: &Database) -> Result<Option<Self>, StartError> {
+        let Some(url) = given.url.as_deref() else { return Ok(None) };
+        let server = match url.starts_with("sqlserver://") {
+            true => Self::SqlServer(sql_server(given, url)?),
+            false => Self::Postgres(postgres(given, url)?),
+        };
+        Ok(Some(server))
+    }
+}
+
 /// The store, which may be away: records are taken all the same. Of files in `dir` so many bytes
 /// are kept in memory.
 pub(crate) fn open(
-    settings: &Settings,
+    (settings, wanted): (&Settings, Option<Server>),
     (dir, cache): (&Path, u64),
     seed: [u64; 4],
     now: Millis,
 ) -> Result<Opened, StartError> {
-    let (store, unseen): (Arc<dyn Store>, u64) = match &settings.rs.database.url {
-        Some(url) => (server(settings, url, dir, seed, now)?, 0),
-        None => {
-            let wanted = settings.rs.database.uri_indexes.unwrap_or(false);
-            let files = Sqlite::new(dir.to_owned(), now).with_uri_indexes(wanted);
-            (Arc::new(files.with_cache(cache)), now.0.saturating_mul(UNSEEN))
+    let (store, seen, unseen): (Arc<dyn Store>, _, _) = match wanted {
+        Some(wanted) => {
+            let store = server(settings, wanted, dir, seed, now)?;
+            let seen = seen_soon(&store);
+            (store, seen, 0)
         }
-    };
-    let seen = match &settings.rs.database.url {
-        Some(_) => seen_soon(&store),
-        None => store.seen(),
+        None => {
+            let indexed = settings.rs.database.uri_indexes.unwrap_or(false);
+            let files = Sqlite::new(dir.to_owned(), now).with_uri_indexes(indexed);
+            let files = files.with_cache(cache);
+            let seen = files.seen();
+            (Arc::new(files), seen, now.0.saturating_mul(UNSEEN))
+        }
     };
     let seen = seen.map_err(|error| StartError::database(dir.to_owned(), error))?;
     let floor = seen.as_ref().map_or(unseen, |seen| seen.highest);
@@ -87,7 +111,7 @@ fn seen_soon(store: &Arc<dyn Store>) -> Result<Option<Seen>, StoreError> {
 
 fn server(
     settings: &Settings,
-    url: &str,
+    wanted: Server,
     dir: &Path,
     seed: [u64; 4],
     now: Millis,
@@ -99,21 +123,20 @@ fn server(
     let unread = |source| StartError::File { path: dir.to_owned(), source };
     fs::create_dir_all(dir).map_err(unread)?;
     let secret = secret::read_or_make(&dir.join(secret::FILE), false).map_err(failed)?;
-    if is_sqlserver(url) {
-        let (target, times) = (sql_server(given, url)?, sqlserver::Times::default());
-        let (writers, clock) = (SQL_SERVER_WRITERS, Clock::start());
-        let parts =
-            sqlserver::Parts { target, times, writers, readers, name, spool, clock, secret };
-        return Ok(Arc::new(SqlServer::new(parts).map_err(unread)?));
-    }
-    let target = postgres(given, url)?;
-    let parts = Parts { target, rs_name: name, spool_id: spool, readers, secret };
-    let store = Postgres::new(parts, now).map_err(unread)?;
-    Ok(Arc::new(store.with_uri_indexes(has_uri_indexes(given))))
-}
-
-fn is_sqlserver(url: &str) -> bool {
-    url.starts_with("sqlserver://")
+    Ok(match wanted {
+        Server::SqlServer(target) => {
+            let (times, clock) = (sqlserver::Times::default(), Clock::start());
+            let writers = SQL_SERVER_WRITERS;
+            let parts =
+                sqlserver::Parts { target, times, writers, readers, name, spool, clock, secret };
+            Arc::new(SqlServer::new(parts).map_err(unread)?)
+        }
+        Server::Postgres(target) => {
+            let parts = Parts { target, rs_name: name, spool_id: spool, readers, secret };
+            let store = Postgres::new(parts, now).map_err(unread)?;
+            Arc::new(store.with_uri_indexes(has_uri_indexes(given)))
+        }
+    })
 }
 
 /// Whether calls have indexes of their URIs at PostgreSQL.
@@ -123,7 +146,7 @@ fn has_uri_indexes(given: &Database) -> bool {
 
 /// How PostgreSQL is reached.
 fn postgres(given: &Database, url: &str) -> Result<Target, StartError> {
-    let password = given.password_file.as_deref().map(password).transpose()?;
+    let password = password(given)?;
     let beside = Beside { user: given.user.clone(), password, schema: given.schema.clone() };
     Target::read(url, beside).map_err(|bad| StartError::Settings(bad.to_string()))
 }
@@ -139,19 +162,26 @@ fn sql_server(given: &Database, url: &str) -> Result<sqlserver::Target, StartErr
         let text = "not at SQL Server, whose keys of an index are shorter than a URI may be";
         return Err(StartError::Settings(format!("rs.database_uri_indexes: {text}")));
     }
-    let password = given.password_file.as_deref().map(password).transpose()?;
+    let password = password(given)?;
     let target = sqlserver::Target::read(url, given.user.as_deref(), password.unwrap_or_default());
-    target.map_err(|bad| refused(bad.to_string()))
+    let target = target.map_err(|bad| refused(bad.to_string()))?;
+    if let Some(file) = &target.ca_file {
+        let readable = fs::File::open(file).map(drop);
+        readable.map_err(|why| refused(format!("caFile: {}: {why}", file.display())))?;
+    }
+    Ok(target)
+}
+
+/// The account's password.
+fn password(given: &Database) -> Result<Option<String>, StartError> {
+    secret_of("rs.database_password_file", given.password_file.as_deref())
 }
 
 /// What a password file holds.
-fn password(path: &Path) -> Result<String, StartError> {
-    let failed = |source| StartError::File { path: path.to_owned(), source };
-    if fs::metadata(path).map_err(failed)?.len() > PASSWORD_FILE {
-        return Err(failed(io::ErrorKind::FileTooLarge.into()));
-    }
-    let text = fs::read_to_string(path).map_err(failed)?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+fn secret_of(key: &str, file: Option<&Path>) -> Result<Option<String>, StartError> {
+    let read = file.map(|file| secret_file::read(file, PASSWORD_FILE)).transpose();
+    let text = read.map_err(|why| StartError::Settings(format!("{key}: {why}")))?;
+    Ok(text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 /// The id of the spool's directory; made, and on disk, if it has none.
@@ -179,6 +209,8 @@ fn spool_id(dir: &Path, seed: [u64; 4]) -> Result<String, StartError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -196,8 +228,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("password");
         fs::write(&path, "s3cret\n").unwrap();
-        assert_eq!(password(&path).unwrap(), "s3cret");
+        let read = || secret_of("rs.key", Some(&path));
+        assert_eq!(read().unwrap().unwrap(), "s3cret");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o620)).unwrap();
+        let refused = read().unwrap_err();
+        assert_eq!(refused.exit_code(), 78);
+        let why = "others than its owner may write it (mode 620)";
+        assert_eq!(refused.to_string(), format!("rs.key: {}: {why}", path.display()));
         fs::remove_file(&path).unwrap();
-        assert_eq!(password(&path).unwrap_err().exit_code(), 8);
+        assert_eq!(read().unwrap_err().exit_code(), 78);
     }
 }

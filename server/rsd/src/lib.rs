@@ -34,11 +34,13 @@ mod live;
 mod machine;
 mod monitor;
 mod parts;
+mod preflight;
 mod priority;
 mod proof;
 pub mod retention;
 pub mod rollup;
 mod running;
+mod secret_file;
 mod settings;
 pub mod store;
 mod users;
@@ -54,8 +56,9 @@ pub use database::init_database;
 pub use error::StartError;
 pub use machine::{Beyond, limits_beyond};
 pub use parts::RsParts;
+pub use preflight::check;
 pub use running::{Addresses, Ended, Rs, Stopper};
-pub use users::{Users, check_users, token_line, user_line};
+pub use users::{Users, token_line, user_line};
 
 use apply::{Bell, Figures, WATCHED_BATCHES};
 use configuration::{Keeper, Known};
@@ -119,7 +122,7 @@ impl Rs {
             log: log.clone(),
             clock,
             started,
-            settings: settings::api(&settings, &base.clamped, base.users.clone())?,
+            settings: base.api(&settings),
             live,
             retention: desk,
             jobs,

@@ -57,19 +57,22 @@ impl Clamped {
     ///
     /// # Errors
     /// `rs.strict_limits`: something is too large.
-    pub(crate) fn of(rs: &Rs, spool: &Path, log: &Log) -> Result<Self, StartError> {
-        Self::look(rs, spool).at_start(rs, log)
+    pub(crate) fn of(rs: &Rs, spool: &Path) -> Result<Self, StartError> {
+        Self::look(rs, spool).at_start(rs)
     }
 
-    fn at_start(self, rs: &Rs, log: &Log) -> Result<Self, StartError> {
-        let found = self;
-        if rs.strict_limits && !found.beyond.is_empty() {
-            let texts: Vec<_> = found.beyond.iter().map(ToString::to_string).collect();
+    fn at_start(self, rs: &Rs) -> Result<Self, StartError> {
+        if rs.strict_limits && !self.beyond.is_empty() {
+            let texts: Vec<_> = self.beyond.iter().map(ToString::to_string).collect();
             let text = format!("rs.strict_limits: {}", texts.join("; "));
             return Err(StartError::Settings(text));
         }
-        found.beyond.iter().for_each(|limit| limit.tell(log));
-        Ok(found)
+        Ok(self)
+    }
+
+    /// Tells what is beyond.
+    pub(crate) fn tell(&self, log: &Log) {
+        self.beyond.iter().for_each(|limit| limit.tell(log));
     }
 
     /// The same of a server that runs: it goes on with what there is, and tells nothing.
@@ -271,7 +274,8 @@ mod tests {
         let (mib, gib) = (1_u64 << 20, 1_u64 << 30);
         let mut rs = Rs { broker_memory: 7680 * mib, spool_limit: 18 * gib, ..Rs::default() };
         let of = |rs: &Rs| Clamped::within(rs, 20_000, (Some(2 * gib), Some(512 * mib)));
-        let clamped = of(&rs).at_start(&rs, &log).unwrap();
+        let clamped = of(&rs).at_start(&rs).unwrap();
+        clamped.tell(&log);
         let most = (512 * mib / 100 * 40, 2 * gib / 100 * 80);
         assert_eq!((u64::try_from(clamped.memory).unwrap(), clamped.spool_bytes), most);
         assert_eq!((clamped.connections, clamped.caches), (10_000, 512 * mib / 100 * 20));
@@ -282,7 +286,7 @@ mod tests {
         assert!(names(&told[0], "rs.spool.limit") && names(&told[1], "rs.broker_memory"));
         assert!(names(&told[2], "rs.database_cache asked=394264576 given=107374180"), "{told:?}");
         rs.strict_limits = true;
-        let refused = of(&rs).at_start(&rs, &log).unwrap_err();
+        let refused = of(&rs).at_start(&rs).unwrap_err();
         assert_eq!(refused.exit_code(), 78);
         let text = refused.to_string();
         for key in ["rs.spool.limit", "rs.broker_memory", "rs.database_cache"] {
@@ -327,8 +331,9 @@ mod tests {
         let small = Rs { broker_memory: least, database, ..Rs::default() };
         let mut rs = Rs { spool_limit: u64::MAX, ..small.clone() };
         rs.broker_limits.connections = u32::MAX;
-        let of = |rs: &Rs, spool: &str| Clamped::of(rs, Path::new(spool), &log);
+        let of = |rs: &Rs, spool: &str| Clamped::of(rs, Path::new(spool));
         let clamped = of(&rs, "/tmp/not/there/yet").unwrap();
+        clamped.tell(&log);
         assert!(clamped.connections < 1 << 31 && clamped.connections > 0, "{clamped:?}");
         assert!(clamped.spool_bytes < 1 << 60 && clamped.spool_bytes > 0, "{clamped:?}");
         let keys: Vec<_> = clamped.beyond.iter().map(|limit| limit.key).collect();

@@ -9,19 +9,19 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use config::certificates::{Certificates, Newest};
-use config::settings::{Rollup, Rs};
+use config::settings::Rs;
 use config::source::Source;
 use config::{Home, Settings as BootSettings};
 use model::snapshot::Snapshot;
 use net::Clock;
 use rs::privacy::Hush;
-use rs::rollup::{Meta, Weekday};
 use spool::fs::real::RealFs;
 use spool::{Damage, Hooks, Spool};
 use telemetry::Log;
 use tokio::runtime::Runtime;
 use tokio::sync::broadcast;
 
+use crate::api;
 use crate::apply::{self, Applier, Bell, Changed, Figures};
 use crate::checks;
 use crate::configuration::{self, Known};
@@ -33,12 +33,14 @@ use crate::jobs::Jobs;
 use crate::live::{Acted, Application, Live};
 use crate::machine::Clamped;
 use crate::monitor::{Monitor, Watched};
+use crate::preflight::{self, Preflight};
+use crate::proof::ProofKey;
 use crate::retention::{self, Desk};
 use crate::rollup::{self, Place};
 use crate::running::Addresses;
 use crate::settings::{self, Doors};
 use crate::store::Store;
-use crate::users::Users;
+use crate::users::{Files, Users};
 use crate::view::{self, View};
 
 /// Days of a tenant or profile that are wrong, and ours alone to tell.
@@ -74,6 +76,8 @@ pub(crate) struct Base {
     pub(crate) view: Arc<View>,
     /// The zone of larger bins, which is that of the stored ones.
     pub(crate) place: Arc<Place>,
+    /// `rs.proof_key_file`.
+    pub(crate) proof_key: Option<Arc<ProofKey>>,
     /// Where the database is in the spool, if it could be asked, else 0.
     pub(crate) applied: u64,
     /// It could not be asked yet.
@@ -95,17 +99,23 @@ impl Base {
         log: &Log,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        settings::check(settings)?;
+        let now = clock.now().wall;
+        let found = Preflight::of(settings, asked, now).map_err(first)?;
+        let Preflight { clamped, mut certificates, users: files, database, place, proof_key } =
+            found;
         let dir = Home::lock(&settings.data_dir, "rs")?;
-        let clamped = Clamped::of(asked, &settings.rs_spool_dir(), log)?;
-        let certificates = certificates(settings, log, clock)?;
+        clamped.tell(log);
+        preflight::warn(&settings.rs, log);
+        if let Some(own) = &mut certificates {
+            own.warn(now, log);
+        }
         let (http, http_address) = bind(settings.rs.http)?;
         let seed = seed()?;
         let crew = Arc::new(Crew::new(log.clone(), clock));
-        let users = users(settings, seed, log, &crew)?;
+        let users = users(files, seed, log, &crew)?;
         let Opened { store, seen, floor } =
-            database::open(settings, (dir.path(), clamped.caches), seed, clock.now().wall)?;
-        let left = |own: &Certificates| own.left(clock.now().wall);
+            database::open((settings, database), (dir.path(), clamped.caches), seed, now)?;
+        let left = |own: &Certificates| own.left(now);
         let server = seen.as_ref().map(|_| store.server().unwrap_or_default());
         checks::Found {
             dir: dir.path(),
@@ -114,11 +124,11 @@ impl Base {
             http: http_address,
             database: server.as_deref(),
             newest: seen.as_ref().and_then(|seen| seen.newest_ms),
-            now: clock.now().wall,
+            now,
         }
         .tell(log);
         let seen = seen.unwrap_or_default();
-        let place = Arc::new(place(settings, &seen.meta)?);
+        rollup::check_zone(&seen.meta, &place, settings.rs.rollup.time_zone_rebuild)?;
         log.emit(31000, None, &[("name", &settings.rs.name)]);
         Ok(Self {
             dir,
@@ -130,7 +140,8 @@ impl Base {
             http_address,
             store,
             view: Arc::new(View::new(view::LEGS)),
-            place,
+            place: Arc::new(place),
+            proof_key: proof_key.map(Arc::new),
             applied: seen.applied,
             awaited: server.is_none(),
             learned: Arc::default(),
@@ -283,6 +294,11 @@ impl Base {
         started.map_err(StartError::threads)
     }
 
+    /// What HTTP is told.
+    pub(crate) fn api(&self, settings: &BootSettings) -> api::Settings {
+        settings::api(settings, &self.clamped, self.users.clone(), self.proof_key.clone())
+    }
+
     /// Starts the listener for producers, unless no records are taken.
     pub(crate) fn listen(
         &self,
@@ -332,18 +348,8 @@ fn hush(settings: &BootSettings) -> Hush {
     Hush::of(settings.rs.privacy.drop_events.clone())
 }
 
-fn certificates(
-    settings: &BootSettings,
-    log: &Log,
-    clock: Clock,
-) -> Result<Option<Certificates>, StartError> {
-    let open = |block| Certificates::open("rs", block, clock.now().wall, log);
-    let opened = settings.rs.tls.as_ref().map(open).transpose();
-    opened.map_err(|fault| StartError::Settings(format!("rs.tls: {fault}")))
-}
-
 fn users(
-    settings: &BootSettings,
+    files: Option<Files>,
     seed: [u64; 4],
     log: &Log,
     crew: &Arc<Crew>,
@@ -351,16 +357,8 @@ fn users(
     // another key than that of the cursors, which is made of the same chance
     let bytes: Vec<u8> = seed.iter().flat_map(|word| word.to_le_bytes()).collect();
     let key = blake3::derive_key("ringmaster rs logins", &bytes);
-    Users::open(&settings.rs.auth, key, log, crew).map_err(StartError::Settings)
-}
-
-/// The zone of larger bins, which must be that of the stored ones.
-fn place(settings: &BootSettings, meta: &Meta) -> Result<Place, StartError> {
-    let Rollup { time_zone, week_start, time_zone_rebuild, .. } = &settings.rs.rollup;
-    let day = Weekday::ALL.into_iter().nth(usize::from(*week_start));
-    let place = Place::of(time_zone.as_deref(), day.unwrap_or(Weekday::Monday))?;
-    rollup::check_zone(meta, &place, *time_zone_rebuild)?;
-    Ok(place)
+    let opened = files.map(|files| Users::open(files, key, log, crew)).transpose();
+    opened.map_err(StartError::threads)
 }
 
 /// Where the configuration comes from.
@@ -376,6 +374,12 @@ pub(crate) fn source(
         log.emit(31205, None, &[("warning", &warning.to_string())]);
     }
     Ok(opened.0)
+}
+
+/// A start tells the first of what refuses it; `ringmaster check` tells all.
+fn first(refused: Vec<StartError>) -> StartError {
+    let none = || StartError::Settings("refused".to_owned());
+    refused.into_iter().next().unwrap_or_else(none)
 }
 
 fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

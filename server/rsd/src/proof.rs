@@ -6,7 +6,12 @@ use std::path::Path;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
 use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::pem::PemObject as _;
+
+use crate::secret_file;
+
+/// Bytes of the file; a longer one is none.
+const FILE: u64 = 64 << 10;
 
 /// The private key.
 pub(crate) struct ProofKey(Ed25519KeyPair);
@@ -14,10 +19,9 @@ pub(crate) struct ProofKey(Ed25519KeyPair);
 impl ProofKey {
     /// Reads the file; says what is wrong with it, and nothing of what is in it.
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
-        let der = PrivatePkcs8KeyDer::from_pem_file(path).map_err(|error| match error {
-            pem::Error::Io(error) => format!("{}: {error}", path.display()),
-            _ => format!("{}: no private key in PEM (PKCS#8)", path.display()),
-        })?;
+        let text = secret_file::read(path, FILE)?;
+        let der = PrivatePkcs8KeyDer::from_pem_slice(text.as_bytes())
+            .map_err(|_| format!("{}: no private key in PEM (PKCS#8)", path.display()))?;
         let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_pkcs8_der());
         key.map(Self).map_err(|_| format!("{}: not an Ed25519 key", path.display()))
     }

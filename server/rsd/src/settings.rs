@@ -113,13 +113,12 @@ pub(crate) fn api(
     settings: &BootSettings,
     clamped: &Clamped,
     users: Option<Arc<Users>>,
-) -> Result<api::Settings, StartError> {
+    proof_key: Option<Arc<ProofKey>>,
+) -> api::Settings {
     let rs = &settings.rs;
-    let key = rs.proof_key_file.as_deref().map(ProofKey::read).transpose();
-    let key = key.map_err(|error| StartError::Settings(format!("rs.proof_key_file: {error}")))?;
     let (name, memory) = (rs.name.clone(), clamped.memory / 2);
     let required = |block: &Tls| block.client_auth == ClientAuth::Required;
-    Ok(api::Settings {
+    api::Settings {
         name,
         api: rs.api,
         ui: rs.ui,
@@ -133,8 +132,8 @@ pub(crate) fn api(
         cors_origins: rs.http_cors_origins.clone(),
         mask: rs.privacy.mask,
         volumes: volumes(settings),
-        proof_key: key.map(Arc::new),
-    })
+        proof_key,
+    }
 }
 
 pub(crate) fn count(number: u32) -> usize {

@@ -14,6 +14,7 @@ mod password;
 mod table;
 mod tokens;
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,37 +99,28 @@ impl std::fmt::Debug for Users {
 }
 
 impl Users {
-    /// Reads the files; `key` is chance. `None`: there is no file of users.
+    /// Begins with these files; `key` is chance.
     ///
     /// # Errors
-    /// The setting, the file and what is wrong with it.
+    /// There is no thread for logins.
     pub(crate) fn open(
-        auth: &Auth,
+        files: Files,
         key: [u8; 32],
         log: &Log,
         crew: &Arc<Crew>,
-    ) -> Result<Option<Arc<Self>>, String> {
-        let Some(path) = &auth.users_file else { return Ok(None) };
-        let users = Book::open(path, Table::read, log);
-        let users = users.map_err(|error| format!("rs.auth.users_file: {error}"))?;
-        let tokens = auth.tokens_file.as_deref();
-        let tokens = tokens.map(|path| Book::open(path, Tokens::read, log)).transpose();
-        let tokens = tokens.map_err(|error| format!("rs.auth.tokens_file: {error}"))?;
-        let keys = auth.jwks_file.as_deref();
-        let keys = keys.map(|path| Book::open_public(path, shared_keys)).transpose();
-        let keys = keys.map_err(|error| format!("rs.auth.jwks_file: {error}"))?;
-        let (issuer, audience) = (auth.jwt_issuer.clone(), auth.jwt_audience.clone());
-        Ok(Some(Arc::new(Self {
+    ) -> io::Result<Arc<Self>> {
+        let Files { users, tokens, keys, expected } = files;
+        Ok(Arc::new(Self {
             users,
             tokens,
             keys,
-            expected: Expected { issuer, audience },
+            expected,
             bindings: Bindings::default(),
-            judge: Judge::start(key, Arc::clone(crew)).map_err(|error| error.to_string())?,
+            judge: Judge::start(key, Arc::clone(crew))?,
             limits: Limits::new(),
             diary: Diary::default(),
             log: log.clone(),
-        })))
+        }))
     }
 
     /// Looks whether the files have changed; `asked`: reads them anyway.
@@ -304,35 +296,36 @@ impl Users {
     }
 }
 
-fn shared_keys(text: &str) -> Result<Arc<Keys>, String> {
-    Keys::read(text).map(Arc::new)
+/// What the files of `rs.auth` hold at the start.
+pub(crate) struct Files {
+    users: Book<Table>,
+    tokens: Option<Book<Tokens>>,
+    keys: Option<Book<Arc<Keys>>>,
+    expected: Expected,
 }
 
-/// What a start would say of the files of `rs.auth`: why they cannot work, or what is strange.
-///
-/// # Errors
-/// The setting, the file and what is wrong with it.
-pub fn check_users(auth: &Auth) -> Result<Vec<String>, String> {
-    let users = auth.users_file.as_deref().map(|path| {
-        let readable = book::read(path, Table::read).map(|(_, readable)| readable);
-        ("rs.auth.users_file", path, readable)
-    });
-    let tokens = auth.tokens_file.as_deref().map(|path| {
-        let readable = book::read(path, Tokens::read).map(|(_, readable)| readable);
-        ("rs.auth.tokens_file", path, readable)
-    });
-    if let Some(path) = &auth.jwks_file {
-        // everybody may read it
-        book::read(path, Keys::read).map_err(|error| format!("rs.auth.jwks_file: {error}"))?;
+impl Files {
+    /// Reads them. `None`: there is no file of users.
+    ///
+    /// # Errors
+    /// The setting, the file and what is wrong with it.
+    pub(crate) fn read(auth: &Auth) -> Result<Option<Self>, String> {
+        let Some(path) = &auth.users_file else { return Ok(None) };
+        let users = Book::open(path, Table::read);
+        let users = users.map_err(|error| format!("rs.auth.users_file: {error}"))?;
+        let tokens = auth.tokens_file.as_deref();
+        let tokens = tokens.map(|path| Book::open(path, Tokens::read)).transpose();
+        let tokens = tokens.map_err(|error| format!("rs.auth.tokens_file: {error}"))?;
+        let keys = auth.jwks_file.as_deref();
+        let keys = keys.map(|path| Book::open_public(path, shared_keys)).transpose();
+        let keys = keys.map_err(|error| format!("rs.auth.jwks_file: {error}"))?;
+        let (issuer, audience) = (auth.jwt_issuer.clone(), auth.jwt_audience.clone());
+        Ok(Some(Self { users, tokens, keys, expected: Expected { issuer, audience } }))
     }
-    let mut strange = Vec::new();
-    for (key, path, readable) in users.into_iter().chain(tokens) {
-        if readable.map_err(|error| format!("{key}: {error}"))? {
-            let path = path.display();
-            strange.push(format!("{key}: {path}: everybody on this machine may read it"));
-        }
-    }
-    Ok(strange)
+}
+
+fn shared_keys(text: &str) -> Result<Arc<Keys>, String> {
+    Keys::read(text).map(Arc::new)
 }
 
 /// A line of the file for a new user.
@@ -364,8 +357,8 @@ mod tests {
         fs::write(&path, user_line("anna", "reporter", "open sesame").unwrap()).unwrap();
         let log = Log::silent(|| Millis(0));
         let auth = Auth { users_file: Some(path), ..Auth::default() };
-        let users =
-            Users::open(&auth, [7; 32], &log, &crate::crew::tests::idle()).unwrap().unwrap();
+        let files = Files::read(&auth).unwrap().unwrap();
+        let users = Users::open(files, [7; 32], &log, &crate::crew::tests::idle()).unwrap();
         let ask = |password: &str| {
             let from = IpAddr::from([192, 0, 2, 1]);
             users.login(from, "anna", Secret::new(password.to_owned()), Duration::ZERO)

@@ -1,13 +1,13 @@
 //! What `ringmaster rs-init` makes at a database server: accounts, database, schema (spec rs.md
 //! §3.4).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use config::Settings;
 use config::settings::InitDatabase;
 use net::Clock;
 
-use super::{has_uri_indexes, is_sqlserver, password, postgres, sql_server};
+use super::{Server, has_uri_indexes, secret_of};
 use crate::error::StartError;
 use crate::store::postgres as pg;
 use crate::store::sqlserver::{self, Login};
@@ -24,12 +24,10 @@ const READERS: (&str, &str) = ("rs_reader", "mssqlreader");
 /// Settings that cannot work, a file that cannot be read, a server that refuses or is away.
 pub fn init_database(settings: &Settings) -> Result<bool, StartError> {
     let (given, asked) = (&settings.rs.database, &settings.rs_init.database);
-    match given.url.as_deref() {
+    match Server::of(given)? {
         None => return Ok(false),
-        Some(url) if is_sqlserver(url) => at_sql_server(sql_server(given, url)?, asked)?,
-        Some(url) => {
-            at_postgresql(postgres(given, url)?, asked, has_uri_indexes(given))?;
-        }
+        Some(Server::SqlServer(target)) => at_sql_server(target, asked)?,
+        Some(Server::Postgres(target)) => at_postgresql(target, asked, has_uri_indexes(given))?,
     }
     Ok(true)
 }
@@ -40,12 +38,12 @@ fn at_postgresql(
     uri_indexes: bool,
 ) -> Result<(), StartError> {
     let account = |user: String, password| pg::Account { user, password };
-    let admin = read(asked.admin_password_file.as_deref())?;
+    let admin = admin_password(asked)?;
     let admin = admin.map(|password| account(ADMINS.0.to_owned(), Some(password)));
     let own = writer.account();
     // the writer's is no other owner's
     let same = own.password.clone().filter(|_| asked.user.is_none());
-    let owner_password = read(asked.password_file.as_deref())?.or(same);
+    let owner_password = owner_password(asked)?.or(same);
     let owner = account(asked.user.clone().unwrap_or_else(|| own.user.clone()), owner_password);
     let reader = reader(asked, admin.is_some(), READERS.0);
     let reader = reader.map(|user| account(user, None));
@@ -58,12 +56,12 @@ fn at_postgresql(
 
 fn at_sql_server(target: sqlserver::Target, asked: &InitDatabase) -> Result<(), StartError> {
     let writer = Login { user: target.user.clone(), password: target.password.clone() };
-    let own = read(asked.password_file.as_deref())?;
+    let own = owner_password(asked)?;
     let owner = Login {
         user: asked.user.clone().unwrap_or_else(|| writer.user.clone()),
         password: own.unwrap_or_else(|| writer.password.clone()),
     };
-    let admin = read(asked.admin_password_file.as_deref())?;
+    let admin = admin_password(asked)?;
     let admin = admin.map(|password| Login { user: ADMINS.1.to_owned(), password });
     let reader = reader(asked, admin.is_some(), READERS.1);
     let place = PathBuf::from(format!("{target:?}"));
@@ -79,6 +77,10 @@ fn reader(asked: &InitDatabase, makes: bool, usual: &str) -> Option<String> {
     asked.reader.clone().or_else(|| makes.then(|| usual.to_owned()))
 }
 
-fn read(file: Option<&Path>) -> Result<Option<String>, StartError> {
-    file.map(password).transpose()
+fn owner_password(asked: &InitDatabase) -> Result<Option<String>, StartError> {
+    secret_of("rs_init.database.db_password_file", asked.password_file.as_deref())
+}
+
+fn admin_password(asked: &InitDatabase) -> Result<Option<String>, StartError> {
+    secret_of("rs_init.database.admin_password_file", asked.admin_password_file.as_deref())
 }

@@ -38,7 +38,7 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::time::Millis;
@@ -93,7 +93,6 @@ pub struct Parts {
 /// The store.
 pub struct Postgres {
     target: Target,
-    tls: Arc<rustls::ClientConfig>,
     place: Place,
     most_readers: usize,
     writer: Mutex<Option<Writer>>,
@@ -120,10 +119,9 @@ impl Postgres {
     /// A store that connects when it is asked first: the database may be away now.
     ///
     /// # Errors
-    /// Certificates that cannot be read; no thread.
+    /// No thread.
     pub fn new(parts: Parts, now: Millis) -> io::Result<Self> {
         let Parts { target, rs_name, spool_id, readers, secret } = parts;
-        let tls = tls::client(target.authorities.as_deref())?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("postgres")
@@ -131,7 +129,6 @@ impl Postgres {
             .build()?;
         Ok(Self {
             target,
-            tls,
             place: Place { rs_name, spool_id },
             most_readers: readers,
             writer: Mutex::new(None),
@@ -153,7 +150,7 @@ impl Postgres {
         let Some(runtime) = &self.runtime else {
             return Err(StoreError::Unavailable("the store is closed".into()));
         };
-        Link::open(runtime.handle(), &self.target, &self.tls, limit)
+        Link::open(runtime.handle(), &self.target, limit)
     }
 
     /// Connects for what asks by key, of a table of any size.

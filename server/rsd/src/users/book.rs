@@ -1,13 +1,14 @@
 //! A file of users or tokens, as it is now: read again when it has changed. One that cannot be
 //! read leaves what was there before.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use telemetry::Log;
+
+use crate::secret_file;
 
 /// Bytes of the file.
 const FILE: u64 = 4 << 20;
@@ -33,19 +34,18 @@ impl<T> Book<T> {
     ///
     /// # Errors
     /// The file and what is wrong with it.
-    pub(super) fn open(path: &Path, parse: Parse<T>, log: &Log) -> Result<Self, String> {
+    pub(super) fn open(path: &Path, parse: Parse<T>) -> Result<Self, String> {
         let stamp = stamp(path);
-        let (table, readable) = read(path, parse)?;
-        warn(path, readable, log);
-        let (path, state) = (path.to_owned(), Mutex::new((table, stamp)));
+        let (path, state) = (path.to_owned(), Mutex::new((read(path, parse)?, stamp)));
         Ok(Self { path, parse, secret: true, state })
     }
 
     /// The same of what everybody may read.
+    ///
+    /// # Errors
+    /// The file and what is wrong with it.
     pub(super) fn open_public(path: &Path, parse: Parse<T>) -> Result<Self, String> {
-        let stamp = stamp(path);
-        let (path, state) = (path.to_owned(), Mutex::new((read(path, parse)?.0, stamp)));
-        Ok(Self { path, parse, secret: false, state })
+        Self::open(path, parse).map(|own| Self { secret: false, ..own })
     }
 
     /// Looks whether the file has changed; `asked`: reads it anyway. True: there is another table.
@@ -58,9 +58,11 @@ impl<T> Book<T> {
         state.1 = now;
         let file = self.path.display().to_string();
         match read(&self.path, self.parse) {
-            Ok((table, readable)) => {
+            Ok(table) => {
                 state.0 = table;
-                warn(&self.path, readable && self.secret, log);
+                if self.secret && secret_file::is_readable(&self.path) {
+                    log.emit(10504, None, &[("file", &file)]);
+                }
                 log.emit(36003, None, &[("file", &file)]);
                 true
             }
@@ -86,31 +88,10 @@ impl<T> Book<T> {
     }
 }
 
-/// What is in a file, and whether everybody on the machine may read it.
-///
-/// # Errors
-/// The file and what is wrong with it.
-pub(super) fn read<T>(path: &Path, parse: Parse<T>) -> Result<(T, bool), String> {
-    let told = |error: io::Error| format!("{}: {error}", path.display());
-    let file = File::open(path).map_err(told)?;
-    let mode = file.metadata().map_err(told)?.mode();
-    if mode & 0o022 != 0 {
-        let why = format!("others than its owner may write it (mode {:03o})", mode & 0o777);
-        return Err(format!("{}: {why}", path.display()));
-    }
-    let mut text = String::new();
-    file.take(FILE + 1).read_to_string(&mut text).map_err(told)?;
-    if u64::try_from(text.len()).unwrap_or(u64::MAX) > FILE {
-        return Err(told(io::ErrorKind::FileTooLarge.into()));
-    }
-    let table = parse(&text).map_err(|why| format!("{}: {why}", path.display()))?;
-    Ok((table, mode & 0o004 != 0))
-}
-
-fn warn(path: &Path, readable: bool, log: &Log) {
-    if readable {
-        log.emit(10504, None, &[("file", &path.display().to_string())]);
-    }
+/// What is in a file.
+fn read<T>(path: &Path, parse: Parse<T>) -> Result<T, String> {
+    let text = secret_file::read(path, FILE)?;
+    parse(&text).map_err(|why| format!("{}: {why}", path.display()))
 }
 
 fn stamp(path: &Path) -> Stamp {

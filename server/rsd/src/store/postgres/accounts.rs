@@ -2,8 +2,6 @@
 //! (ops.md §3.3; spec rs.md §3.4). Passwords leave as what the server keeps of them (RFC 5803), so
 //! that no log of the server has one.
 
-use std::sync::Arc;
-
 use model::time::Millis;
 use postgres_protocol::password::scram_sha_256;
 use tokio::runtime::{Builder, Runtime};
@@ -11,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::link::Link;
 use super::migrate::migrate;
 use super::target::Target;
-use super::{STEP, tls, uris};
+use super::{STEP, uris};
 use crate::store::StoreError;
 use crate::store::keeping::Indexed;
 
@@ -79,9 +77,8 @@ const INDEX_TRIES: u32 = 30;
 /// # Errors
 /// As the server answers; [`StoreError::Newer`]: a schema of a later version.
 pub fn init(accounts: &Accounts, now: Millis) -> Result<(), StoreError> {
-    let tls = tls::client(accounts.owner.authorities.as_deref()).map_err(StoreError::Files)?;
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let init = Init { accounts, tls, runtime: runtime.map_err(StoreError::Files)? };
+    let init = Init { accounts, runtime: runtime.map_err(StoreError::Files)? };
     let _admin = accounts.admin.as_ref().map(|admin| init.make(admin)).transpose()?;
     let mut owner = init.connect(&accounts.owner)?;
     let schema = &accounts.owner.schema;
@@ -97,13 +94,12 @@ pub fn init(accounts: &Accounts, now: Millis) -> Result<(), StoreError> {
 
 struct Init<'a> {
     accounts: &'a Accounts,
-    tls: Arc<rustls::ClientConfig>,
     runtime: Runtime,
 }
 
 impl Init<'_> {
     fn connect(&self, target: &Target) -> Result<Link, StoreError> {
-        Link::open(self.runtime.handle(), target, &self.tls, STEP)
+        Link::open(self.runtime.handle(), target, STEP)
     }
 
     /// Makes or drops indexes of URIs. Who wants a table alone soon gives up where a question runs,

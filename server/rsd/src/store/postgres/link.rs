@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -44,10 +43,9 @@ impl Link {
     pub(super) fn open(
         handle: &Handle,
         target: &Target,
-        tls: &Arc<rustls::ClientConfig>,
         limit: Duration,
     ) -> Result<Self, StoreError> {
-        let tls = MakeRustlsConnect::new(rustls::ClientConfig::clone(tls));
+        let tls = MakeRustlsConnect::new(rustls::ClientConfig::clone(&target.tls));
         let (client, connection) = wait(handle, LOGIN.min(limit), target.config.connect(tls))?;
         handle.spawn(async move {
             // its end is met by the next question

@@ -1,11 +1,15 @@
 //! Where the database is: `postgres://user@host:port/database?sslmode=…`, as libpq has it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
+
+use super::tls;
 
 /// A database and how it is reached.
 #[derive(Clone)]
@@ -14,7 +18,7 @@ pub struct Target {
     /// Schema of the tables.
     pub(super) schema: String,
     /// Whether certificates are checked, and against which authorities.
-    pub(super) authorities: Option<PathBuf>,
+    pub(super) tls: Arc<ClientConfig>,
 }
 
 /// Why a URL names no database.
@@ -46,7 +50,7 @@ impl Target {
     ///
     /// # Errors
     /// Anything that libpq would not take; a password in the URL, which would end in logs; no
-    /// user, host or database; a schema that is no plain name.
+    /// user, host or database; a schema that is no plain name; a file of authorities that has none.
     pub fn read(url: &str, beside: Beside) -> Result<Self, BadTarget> {
         let bad = |text: &str| BadTarget(text.to_owned());
         let (place, parameters) = url.split_once('?').unwrap_or((url, ""));
@@ -62,7 +66,7 @@ impl Target {
                     return Err(bad("sslmode is disable, prefer, require or verify-full"));
                 }
                 Some(("sslrootcert", file)) if !file.is_empty() => {
-                    authorities = Some(PathBuf::from(file));
+                    authorities = Some(Path::new(file));
                 }
                 _ => rest.push(parameter),
             }
@@ -99,7 +103,9 @@ impl Target {
             .connect_timeout(Duration::from_secs(5))
             .tcp_user_timeout(Duration::from_secs(30))
             .keepalives_idle(Duration::from_secs(30));
-        Ok(Self { config, schema, authorities })
+        let tls = tls::client(authorities);
+        let tls = tls.map_err(|why| BadTarget(format!("sslrootcert: {why}")))?;
+        Ok(Self { config, schema, tls })
     }
 }
 
@@ -113,12 +119,10 @@ mod tests {
 
     #[test]
     fn a_whole_url_and_what_stands_beside_it() {
-        let url = "postgres://rs@db.example:5433/calls?sslmode=verify-full&sslrootcert=/etc/ca.pem";
-        let target = read(url).unwrap();
+        let target = read("postgres://rs@db.example:5433/calls?sslmode=require").unwrap();
         assert_eq!(target.config.get_ports(), [5433]);
         assert_eq!(target.config.get_dbname(), Some("calls"));
         assert_eq!(target.config.get_ssl_mode(), SslMode::Require);
-        assert_eq!(target.authorities, Some(PathBuf::from("/etc/ca.pem")));
         let beside = Beside {
             user: Some("writer".to_owned()),
             password: Some("s3cret".to_owned()),
@@ -138,6 +142,14 @@ mod tests {
             ("postgres://u:p@h/d", "rs.database_password_file"),
             ("postgres://u@h/d?sslmode=maybe", "sslmode is"),
             ("postgres://u@h/d?sslmode=verify-full", "belong together"),
+            (
+                "postgres://u@h/d?sslmode=verify-full&sslrootcert=/not/there",
+                "rs.database: sslrootcert: /not/there: No such file",
+            ),
+            (
+                "postgres://u@h/d?sslmode=verify-full&sslrootcert=/dev/null",
+                "rs.database: sslrootcert: /dev/null: no certificate in it",
+            ),
             ("postgres://u@h/d?wrong=1", "not a URL"),
             ("mysql://u@h/d", "not a URL"),
         ] {

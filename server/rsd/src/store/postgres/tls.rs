@@ -13,17 +13,17 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 /// How connections are encrypted; `authorities`: a PEM file to check certificates against.
-pub(super) fn client(authorities: Option<&Path>) -> io::Result<Arc<ClientConfig>> {
+///
+/// # Errors
+/// The file and why it is of no use.
+pub(super) fn client(authorities: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?;
+        .map_err(|error| error.to_string())?;
     let config = match authorities {
         Some(file) => {
-            let mut roots = RootCertStore::empty();
-            for certificate in CertificateDer::pem_slice_iter(&fs::read(file)?) {
-                roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
-            }
+            let roots = roots(file).map_err(|why| format!("{}: {why}", file.display()))?;
             builder.with_root_certificates(roots).with_no_client_auth()
         }
         None => builder
@@ -32,6 +32,17 @@ pub(super) fn client(authorities: Option<&Path>) -> io::Result<Arc<ClientConfig>
             .with_no_client_auth(),
     };
     Ok(Arc::new(config))
+}
+
+fn roots(file: &Path) -> io::Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&fs::read(file)?) {
+        roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
+    }
+    if roots.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "no certificate in it"));
+    }
+    Ok(roots)
 }
 
 /// Takes every certificate; the handshake still has to be signed by its key.
