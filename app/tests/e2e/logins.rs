@@ -84,6 +84,33 @@ fn stomp_clients_log_in_or_are_told_why_not() {
     arrived(&site, &told);
 }
 
+/// Python's http.client writes all before it reads.
+#[test]
+fn a_refusal_before_the_body_has_come_is_read_by_its_sender() {
+    const SCRIPT: &str = "
+import base64, http.client, sys
+def asked(user, kind, size):
+    connection = http.client.HTTPConnection(sys.argv[1], timeout=60)
+    headers = {'Content-Type': kind}
+    if user:
+        headers['Authorization'] = 'Basic ' + base64.b64encode(user.encode()).decode()
+    connection.request('POST', '/api/v1/records', b' ' * size, headers)
+    return connection.getresponse().status
+json, most = 'application/json', 9 << 20
+print(asked('', json, most), asked('anna:wrong', json, most), asked('anna:secret', json, most),
+      asked('mcp-1:secret', 'text/html', most), asked('mcp-1:secret', json, 25 << 20))
+";
+    let site = Site::new(OBJECTS);
+    add_users(&site);
+    add_user(&site, "anna", "reporter");
+    add_user(&site, "mcp-1", "producer");
+    let _rs = site.start_rs();
+    let at = site.rs_http().to_string();
+    let told = Command::new("python3").args(["-c", SCRIPT, &at]).output().unwrap();
+    let said = String::from_utf8_lossy(&told.stderr);
+    assert_eq!(String::from_utf8_lossy(&told.stdout), "401 401 403 415 413\n", "{said}");
+}
+
 #[test]
 fn a_certificate_is_as_good_as_a_password() {
     let secured = Secured::new("optional");

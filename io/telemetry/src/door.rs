@@ -9,6 +9,8 @@
 
 mod crowd;
 mod failed;
+mod head;
+mod linger;
 mod seat;
 mod stream;
 
@@ -20,6 +22,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
 use axum::extract::connect_info::{ConnectInfo, Connected, IntoMakeServiceWithConnectInfo};
 use axum::http::{HeaderValue, header};
@@ -37,6 +40,8 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use crowd::{Crowd, Guest};
 pub use failed::{Failed, Handshake};
+use head::Head;
+use linger::{Linger, Watched};
 use seat::Seat;
 use stream::Stream;
 
@@ -150,7 +155,14 @@ pub fn service(router: Router) -> IntoMakeServiceWithConnectInfo<Router, Source>
 async fn hear(source: ConnectInfo<Source>, request: Request, next: Next) -> Response {
     let ConnectInfo(Source { seat, .. }) = source;
     seat.hear();
-    let mut response = next.run(request).await;
+    seat.owes(!request.body().is_end_stream());
+    let mut response = match head::refused(&request, seat.has_both_lengths()) {
+        Some(refused) => refused,
+        None => {
+            let watched = |body| Body::new(Watched::new(body, Arc::clone(&seat)));
+            next.run(if seat.still_owes() { request.map(watched) } else { request }).await
+        }
+    };
     seat.answer();
     if seat.is_crowded() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -213,7 +225,9 @@ impl Listener for Door {
                         seat,
                         request: Timer::new(request, first),
                         silence: Timer::new(idle, idle),
-                        head: 0,
+                        bytes: 0,
+                        head: Head::default(),
+                        linger: None,
                         open,
                         _guest: guest,
                         _place: place,
@@ -239,8 +253,12 @@ pub struct Visitor {
     request: Timer,
     /// Ends the connection when nothing was read or written for so long.
     silence: Timer,
-    /// Bytes of a request that is not whole yet.
-    head: usize,
+    /// Bytes of a request that is not whole yet,
+    bytes: usize,
+    /// and its head.
+    head: Head,
+    /// What still comes is thrown away.
+    linger: Option<Linger>,
     /// The handshake, until it has ended.
     open: Option<failed::Open>,
     _guest: Guest,
@@ -273,7 +291,7 @@ impl Visitor {
     fn is_over(&mut self, context: &mut Context<'_>) -> bool {
         let waits = self.seat.waits(context.waker());
         self.seat.is_dismissed()
-            || waits && (self.head > HEAD || self.request.poll(context).is_ready())
+            || waits && (self.bytes > HEAD || self.request.poll(context).is_ready())
     }
 
     /// Goes on with the handshake, if that is what comes first; its end begins the time of the
@@ -314,12 +332,14 @@ impl AsyncRead for Visitor {
         match Pin::new(&mut this.stream).poll_read(context, buffer) {
             Poll::Ready(result) => {
                 this.silence.restart();
-                let read = buffer.filled().len() - before;
-                this.head += read;
-                if read > 0 && this.seat.begin() {
+                let read = buffer.filled().get(before..).unwrap_or_default();
+                this.bytes += read.len();
+                if !read.is_empty() && this.seat.begin() {
                     this.request.restart();
-                    this.head = read;
+                    this.bytes = read.len();
+                    this.head = Head::default();
                 }
+                this.seat.set_both_lengths(this.head.read(read));
                 Poll::Ready(result)
             }
             Poll::Pending => this.timed_out(context),
@@ -350,7 +370,20 @@ impl AsyncWrite for Visitor {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+        let this = self.get_mut();
+        if this.linger.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
+            if !this.seat.still_owes() {
+                return Poll::Ready(Ok(()));
+            }
+            this.seat.linger();
+        }
+        let linger = this.linger.get_or_insert_with(Linger::new);
+        this.seat.waits(context.waker());
+        if this.seat.is_dismissed() {
+            return Poll::Ready(Ok(()));
+        }
+        linger.poll(&mut this.stream, context).map(Ok)
     }
 }
 

@@ -17,6 +17,10 @@ pub(super) struct Seat {
     most: usize,
     /// A handshake is under way.
     shakes: AtomicBool,
+    /// A body has been announced that has not come whole.
+    owes: AtomicBool,
+    /// The head has two lengths.
+    both_lengths: AtomicBool,
     /// What the handshake has proven.
     certificate: OnceLock<CertificateDer<'static>>,
 }
@@ -36,8 +40,8 @@ enum Turn {
 impl Seat {
     pub(super) fn new(places: Arc<Semaphore>, most: usize) -> Self {
         let turn = Mutex::new(Turn::Waits(Instant::now(), None));
-        let (shakes, certificate) = (AtomicBool::new(false), OnceLock::new());
-        Self { turn, places, most, shakes, certificate }
+        let [shakes, owes, both_lengths] = [false; 3].map(AtomicBool::new);
+        Self { turn, places, most, shakes, owes, both_lengths, certificate: OnceLock::new() }
     }
 
     /// A handshake begins, or has ended.
@@ -47,6 +51,24 @@ impl Seat {
 
     pub(super) fn is_shaking(&self) -> bool {
         self.shakes.load(Ordering::Relaxed)
+    }
+
+    /// A body has been announced, or has come whole.
+    pub(super) fn owes(&self, owes: bool) {
+        self.owes.store(owes, Ordering::Relaxed);
+    }
+
+    pub(super) fn still_owes(&self) -> bool {
+        self.owes.load(Ordering::Relaxed)
+    }
+
+    /// Whether the head that has come has two lengths.
+    pub(super) fn set_both_lengths(&self, both: bool) {
+        self.both_lengths.store(both, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_both_lengths(&self) -> bool {
+        self.both_lengths.load(Ordering::Relaxed)
     }
 
     /// Whose certificate it was; there is one handshake.
@@ -88,6 +110,14 @@ impl Seat {
         let mut turn = self.turn();
         if matches!(*turn, Turn::Waits(..)) {
             *turn = Turn::Answered;
+        }
+    }
+
+    /// Nothing will be answered any more: whoever comes may have the place.
+    pub(super) fn linger(&self) {
+        let mut turn = self.turn();
+        if !matches!(*turn, Turn::Dismissed) {
+            *turn = Turn::Waits(Instant::now(), None);
         }
     }
 

@@ -1,5 +1,6 @@
 //! The door with visitors who are slow, and with those who are not.
 
+mod edges;
 mod interim;
 
 use std::net::SocketAddr;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,8 +20,8 @@ const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(300);
 const BEGUN: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n";
 
-/// Answers `/` at once, `/slow` later than a request may take to come, and `/take` when a body has
-/// come whole, with its length.
+/// Answers `/` at once, `/slow` later than a request may take to come, `/take` when a body has come
+/// whole, with its length, and `/refuse` before any of it has.
 async fn open(connections: usize, request: Duration) -> SocketAddr {
     door(Limits { connections, request, idle: LONG }).await
 }
@@ -35,7 +37,8 @@ async fn door(limits: Limits) -> SocketAddr {
     let router = Router::new()
         .route("/", get(|| async { "fast" }))
         .route("/slow", get(slow))
-        .route("/take", post(take));
+        .route("/take", post(take))
+        .route("/refuse", post(|| async { (StatusCode::FORBIDDEN, "not you") }));
     let door = Door::new(listener, limits);
     tokio::spawn(async move { axum::serve(door, service(router)).await });
     address

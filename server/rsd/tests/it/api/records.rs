@@ -207,8 +207,8 @@ fn queues_and_alarms_without_anything_wrong() {
     }
 }
 
-/// Whoever stands between cannot be made to see other requests than RS does (rs.md §8): with both
-/// lengths one request is answered and the connection is over, a bare CR is refused.
+/// Whoever stands between cannot be made to see other requests than RS does (rs.md §8): both
+/// lengths and a bare CR are refused, and the connection is over.
 #[test]
 fn no_request_is_smuggled() {
     let house = House::open();
@@ -224,10 +224,17 @@ fn no_request_is_smuggled() {
     let of = |headers: &str, body: &str| format!("GET /live HTTP/1.1\r\n{headers}\r\n{body}{next}");
     let (length, chunked) = ("Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n");
     for both in [format!("{length}{chunked}"), format!("{chunked}{length}")] {
-        assert_eq!(answers(&of(&format!("Host: x\r\n{both}"), "0\r\n\r\n")), ["200"], "{both:?}");
+        assert_eq!(answers(&of(&format!("Host: x\r\n{both}"), "0\r\n\r\n")), ["400"], "{both:?}");
     }
     let two = "Host: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n";
-    for head in [two, "Host: x\rX: y\r\n", "Host: x\r\nX: y\rz\r\n", "Host: x\r\nX\r: y\r\n"] {
+    for head in [
+        two,
+        "",
+        "Host: x\r\nHost: y\r\n",
+        "Host: x\rX: y\r\n",
+        "Host: x\r\nX: y\rz\r\n",
+        "Host: x\r\nX\r: y\r\n",
+    ] {
         assert_eq!(answers(&of(head, "")), ["400"], "{head:?}");
     }
 }
