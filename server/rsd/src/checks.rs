@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::time::Millis;
 use telemetry::Log;
 
-use crate::machine::{self, Beyond};
+use crate::machine::{self, Clamped, OTHER_DESCRIPTORS};
 
 /// A certificate that is valid for less is to be renewed (rs.md §12).
 const RENEW: Duration = Duration::from_secs(14 * 86_400);
@@ -21,8 +21,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 pub(crate) struct Found<'f> {
     /// `{data_dir}/rs`
     pub(crate) dir: &'f Path,
-    /// Limits that this machine cannot keep.
-    pub(crate) beyond: &'f [Beyond],
+    /// Limits as this machine keeps them.
+    pub(crate) clamped: &'f Clamped,
     /// How long the certificates are valid, where there are any.
     pub(crate) certificates: Option<Duration>,
     /// Where HTTP listens.
@@ -47,7 +47,14 @@ impl Found<'_> {
             }
             None => line("data_dir", "ok", &format!("{dir} can be written")),
         }
-        let beyond: Vec<String> = self.beyond.iter().map(ToString::to_string).collect();
+        let Clamped { files, connections, .. } = self.clamped;
+        let detail = format!(
+            "{files} may be open, for {connections} connections of producers and \
+             {OTHER_DESCRIPTORS} besides"
+        );
+        let outcome = if self.clamped.lacks_files() { "clamped" } else { "ok" };
+        line("open_files", outcome, &detail);
+        let beyond: Vec<String> = self.clamped.beyond.iter().map(ToString::to_string).collect();
         match beyond.is_empty() {
             true => line("limits", "ok", "as set"),
             false => line("limits", "clamped", &beyond.join("; ")),
@@ -72,6 +79,13 @@ impl Found<'_> {
     }
 }
 
+/// Producers can come, or are not to.
+pub(crate) fn broker(address: Option<SocketAddr>, log: &Log) {
+    let listens = |address| format!("listens on {address}");
+    let detail = address.map_or_else(|| "takes no records".to_owned(), listens);
+    line(log, "broker", "ok", &detail);
+}
+
 /// A database that had not answered at the start does.
 pub(crate) fn answers_now(server: &str, log: &Log) {
     line(log, "database", "ok", &format!("it answers now: {server}"));
@@ -84,6 +98,7 @@ fn line(log: &Log, check: &str, outcome: &str, detail: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::Beyond;
 
     /// 2026-11-27T10:00:00Z.
     const NOW: i64 = 1_795_773_600_000;
@@ -93,28 +108,46 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let told = |beyond: &[Beyond], days: Option<u64>, database: bool, newest: Option<i64>| {
             let (log, lines) = Log::capture(|| Millis(0));
+            let clamped = &Clamped {
+                files: 1024,
+                connections: 512,
+                spool_bytes: 8,
+                memory: 8,
+                caches: 8,
+                beyond: beyond.to_vec(),
+            };
             let certificates = days.map(|days| Duration::from_secs(days * 86_400));
             let http = SocketAddr::from(([127, 0, 0, 1], 8080));
             let (newest, now) =
                 (newest.map(|ago: i64| NOW - ago * 1000), Millis(NOW.unsigned_abs()));
             let database = database.then_some("SQLite 3");
-            Found { dir: dir.path(), beyond, certificates, http, database, newest, now }.tell(&log);
+            Found { dir: dir.path(), clamped, certificates, http, database, newest, now }
+                .tell(&log);
+            broker(Some(SocketAddr::from(([127, 0, 0, 1], 61616))), &log);
             log.flush();
             lines.lines()
         };
         let all = told(&[], Some(20), true, Some(86_000));
-        assert_eq!(all.len(), 6, "{all:?}");
+        assert_eq!(all.len(), 8, "{all:?}");
         assert!(all.iter().all(|line| line.contains(" 31107 ") && line.contains("outcome=ok")));
-        let beyond = Beyond::of("rs.spool.limit", 9, 8);
-        let all = told(&[beyond], Some(13), false, None);
         for expected in [
+            "check=open_files outcome=ok detail=\"1024 may be open, for 512 connections",
+            "check=broker outcome=ok detail=\"listens on 127.0.0.1:61616\"",
+        ] {
+            assert!(all.iter().any(|line| line.contains(expected)), "{expected}: {all:?}");
+        }
+        let spool = Beyond::of("rs.spool.limit", 9, 8);
+        let connections = Beyond::of("rs.broker_limits.connections", 600, 512);
+        let all = told(&[spool, connections], Some(13), false, None);
+        for expected in [
+            "check=open_files outcome=clamped detail=\"1024 may be open",
             "check=limits outcome=clamped detail=\"rs.spool.limit is 9",
             "check=certificate outcome=warning detail=\"valid for 13 days",
             "check=database outcome=warning",
         ] {
             assert!(all.iter().any(|line| line.contains(expected)), "{expected}: {all:?}");
         }
-        assert_eq!(told(&[], None, true, None).len(), 4);
+        assert_eq!(told(&[], None, true, None).len(), 6);
         for ago in [-87_000, 87_000] {
             let all = told(&[], None, true, Some(ago));
             assert!(all.iter().any(|line| line.contains("check=clock outcome=warning")), "{all:?}");

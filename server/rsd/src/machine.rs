@@ -13,7 +13,9 @@ use crate::error::StartError;
 use crate::settings::{bytes, count};
 
 /// Descriptors that are not connections of producers: HTTP, files of the database, segments.
-const OTHER_DESCRIPTORS: u64 = 512;
+pub(crate) const OTHER_DESCRIPTORS: u64 = 512;
+/// The setting that the number of descriptors holds down.
+const CONNECTIONS: &str = "rs.broker_limits.connections";
 /// Share of the memory limit that producers may take, percent.
 const MEMORY_PERCENT: u64 = 40;
 /// The same of what is kept of the database's files.
@@ -39,6 +41,8 @@ const NETWORK: [(u32, &str); 9] = [
 /// Limits as they are used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Clamped {
+    /// Files and sockets that this process may have open.
+    pub(crate) files: u64,
     /// Connections of producers at once.
     pub(crate) connections: usize,
     /// Bytes of the ingest queue on disk.
@@ -70,6 +74,11 @@ impl Clamped {
         Ok(self)
     }
 
+    /// Whether more files would have to be open for all connections.
+    pub(crate) fn lacks_files(&self) -> bool {
+        self.beyond.iter().any(|limit| limit.key == CONNECTIONS)
+    }
+
     /// Tells what is beyond.
     pub(crate) fn tell(&self, log: &Log) {
         self.beyond.iter().for_each(|limit| limit.tell(log));
@@ -78,17 +87,17 @@ impl Clamped {
     /// The same of a server that runs: it goes on with what there is, and tells nothing.
     pub(crate) fn look(rs: &Rs, spool: &Path) -> Self {
         let asked = u64::from(rs.broker_limits.connections);
-        let most =
-            net::descriptors::raise(asked + OTHER_DESCRIPTORS).saturating_sub(OTHER_DESCRIPTORS);
-        Self::within(rs, most, (volume(spool), memory_limit(Path::new(GROUPS))))
+        let files = net::descriptors::raise(asked + OTHER_DESCRIPTORS);
+        Self::within(rs, files, (volume(spool), memory_limit(Path::new(GROUPS))))
     }
 
-    /// The same where there may be so many connections, on a volume of so many bytes, in a control
-    /// group that may take so many.
-    fn within(rs: &Rs, most: u64, (volume, group): (Option<u64>, Option<u64>)) -> Self {
+    /// The same where so many files may be open, on a volume of so many bytes, in a control group
+    /// that may take so many.
+    fn within(rs: &Rs, files: u64, (volume, group): (Option<u64>, Option<u64>)) -> Self {
         let asked = u64::from(rs.broker_limits.connections);
+        let most = files.saturating_sub(OTHER_DESCRIPTORS);
         let all = [
-            Beyond::of("rs.broker_limits.connections", asked, most.max(1)),
+            Beyond::of(CONNECTIONS, asked, most.max(1)),
             Beyond::of("rs.spool.limit", rs.spool_limit, spool_most(volume)),
             memory(rs.broker_memory, group),
             caches(&rs.database, group),
@@ -98,7 +107,7 @@ impl Clamped {
         let beyond: Vec<_> = all.filter(|limit| limit.asked > limit.most).collect();
         let connections = u32::try_from(connections).unwrap_or(rs.broker_limits.connections);
         let (connections, memory) = (count(connections), bytes(memory));
-        Self { connections, spool_bytes, memory, caches, beyond }
+        Self { files, connections, spool_bytes, memory, caches, beyond }
     }
 
     /// Tells what is beyond, and was not before.

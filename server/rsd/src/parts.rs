@@ -119,7 +119,7 @@ impl Base {
         let server = seen.as_ref().map(|_| store.server().unwrap_or_default());
         checks::Found {
             dir: dir.path(),
-            beyond: &clamped.beyond,
+            clamped: &clamped,
             certificates: certificates.as_ref().map(left),
             http: http_address,
             database: server.as_deref(),
@@ -308,11 +308,14 @@ impl Base {
         doors: Doors,
     ) -> Result<Option<Ingest>, StartError> {
         if !settings.rs.ingest {
+            checks::broker(None, &parts.log);
             return Ok(None);
         }
         let told = settings::ingest(settings, self.http_address, doors);
         let started = runtime.block_on(Ingest::start(told, parts.clone()));
-        started.map(Some).map_err(|error| StartError::broker(settings.rs.broker, error))
+        let started = started.map_err(|error| StartError::broker(settings.rs.broker, error))?;
+        checks::broker(Some(started.local_addr()), &parts.log);
+        Ok(Some(started))
     }
 
     /// Opens the ingest queue, and gives its last sequence and what it found damaged, which never

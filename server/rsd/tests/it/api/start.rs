@@ -39,7 +39,9 @@ fn a_start_and_an_end_are_told() {
     while !told("31002") {
         std::thread::yield_now();
     }
-    assert!(told("31000") && told("31001") && told("31107"));
+    assert!(told("31000") && told("31001"));
+    assert!(told("31107") && told(&format!("listens on {}", addresses.broker.unwrap())));
+    assert!(told("check=open_files outcome="));
 }
 
 #[test]
