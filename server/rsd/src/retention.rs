@@ -172,7 +172,7 @@ impl Work {
         let stale = std::mem::take(&mut self.parts.desk.state().stale);
         if stale || now_ms >= self.round_ms + ROUND_MS || now_ms < self.round_ms {
             self.round_ms = now_ms;
-            if self.refresh() && !self.orphans(now_ms) {
+            if self.refresh().is_ok() && !self.orphans(now_ms) {
                 self.round_ms = now_ms - ROUND_MS + TAKEN_MS;
             }
             self.space(now_ms);
@@ -214,20 +214,13 @@ impl Work {
         self.again_ms = now_ms + if why == TAKEN { TAKEN_MS } else { ROUND_MS };
     }
 
-    /// Reads the overrides, and has what comes judged by them; false: the database is away.
-    fn refresh(&mut self) -> bool {
+    /// Reads the overrides, and has what comes judged by them.
+    fn refresh(&mut self) -> Result<(), StoreError> {
         let Parts { store, desk, log, .. } = &self.parts;
-        match judge_by(&**store, desk) {
-            Ok(terms) => {
-                self.terms = Some(terms);
-                self.remember();
-                true
-            }
-            Err(error) => {
-                tell(log, "values", &error);
-                false
-            }
-        }
+        let terms = judge_by(&**store, desk).inspect_err(|error| tell(log, "values", error))?;
+        self.terms = Some(terms);
+        self.remember();
+        Ok(())
     }
 
     /// Whether tenants or profiles have days of their own is known to the database: a purge without
@@ -282,7 +275,7 @@ impl Work {
     /// One run, and what it did; else why it is to be tried again.
     fn purge(&mut self, asked: bool, now_ms: i64, until_ms: i64) -> Result<Value, String> {
         // days of tenants may have become known since the last look
-        if !self.refresh() {
+        if self.refresh().is_err() {
             return Err("the database is away".to_owned());
         }
         let Parts { backlog, clock, .. } = &self.parts;
@@ -379,7 +372,8 @@ impl Work {
             }
         }
         self.parts.desk.state().last = Some((now_ms, report));
-        self.refresh();
+        // what cannot be read now is read by the next round
+        let _away = self.refresh();
     }
 
     /// Why the clock is not believed; in a run that was asked for it is. This is the last run now.

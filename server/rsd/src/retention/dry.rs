@@ -8,14 +8,14 @@ use super::Work;
 use crate::store::{Day, StoreError};
 
 impl Work {
-    /// The days of which something is due now; `None`: told to stop.
+    /// The days of which something is due now, by the values that are in force now: what the API
+    /// or another server has set meanwhile counts. `None`: told to stop.
     ///
     /// # Errors
-    /// As the database says; also when the terms could not be read yet.
-    pub(super) fn dry_run(&self, now_ms: i64) -> Result<Option<Value>, StoreError> {
-        let Some(terms) = &self.terms else {
-            return Err(StoreError::Unavailable("what is kept could not be read yet".into()));
-        };
+    /// As the database says.
+    pub(super) fn dry_run(&mut self, now_ms: i64) -> Result<Option<Value>, StoreError> {
+        self.refresh()?;
+        let Some(terms) = &self.terms else { return Ok(None) };
         let keeping = self.parts.store.keeping();
         let mut days = Vec::new();
         for day in keeping.days()?.into_iter().filter(|day| terms.is_old(*day, now_ms)) {

@@ -126,6 +126,20 @@ fn a_dry_run_tells_what_would_go_and_nothing_goes() {
     assert_eq!((gone.status, gone.code()), (404, "no-such-job".to_owned()));
 }
 
+/// Another server of the database sets it, which tells nobody.
+#[test]
+fn a_dry_run_goes_by_what_is_in_force_by_then() {
+    let house = House::with_golden_records();
+    let days = || job(&house, "/api/v1/retention/run?dry_run", b"")["result"]["days"].clone();
+    assert_eq!(days(), json!([]));
+    let main = rusqlite::Connection::open(house.dir.path().join("rs/rs.db")).unwrap();
+    let set = "INSERT INTO rs_retention_override VALUES (0, 102, 1, NULL, NULL, 0)";
+    main.execute(set, []).unwrap();
+    assert_eq!(days()[0]["day"], json!(20_261_122));
+    main.execute("DELETE FROM rs_retention_override", []).unwrap();
+    assert_eq!(days(), json!([]));
+}
+
 #[test]
 fn old_calls_go_and_do_not_come_back() {
     let House { rs, dir, .. } = House::with_golden_records();
