@@ -26,6 +26,7 @@ mod configuration;
 mod crew;
 mod dashboard;
 mod database;
+mod diary;
 pub mod entry;
 mod error;
 pub mod ingest;

@@ -26,6 +26,7 @@ use crate::alarms::{Alarms, Name, Sight, Standing, Turn, Watch};
 use crate::apply::Figures;
 use crate::backlog::Backlog;
 use crate::crew::{Crew, Worker};
+use crate::diary::Diary;
 use crate::ingest::{Gate, Priority};
 use crate::jobs::Jobs;
 use crate::live::Live;
@@ -36,9 +37,13 @@ use crate::users::Users;
 
 pub(crate) use self::books::Stock;
 pub(crate) use self::deeds::Deeds;
+pub(crate) use self::logins::Forbidden;
 pub(crate) use self::lost::Lost;
 
 const PERIOD: Duration = Duration::from_secs(1);
+
+/// Different refusals that the audit log tells of in an hour: who, where from, what.
+const FORBIDDEN: usize = 1_000;
 
 /// Which checks there are, and which of them readiness needs.
 const CHECKS: [(&str, bool); 6] = [
@@ -79,6 +84,8 @@ pub(crate) struct Monitor {
     pub(crate) alarms: Alarms,
     /// What is done beside the database, for the audit log.
     pub(crate) deeds: Deeds,
+    /// What somebody was not allowed, likewise.
+    pub(crate) forbidden: Diary<Forbidden>,
     /// What of the queue was lost.
     pub(crate) lost: Lost,
     watched: Watched,
@@ -104,6 +111,7 @@ impl Monitor {
             health,
             alarms,
             deeds: Deeds::default(),
+            forbidden: Diary::new(FORBIDDEN),
             lost,
             watched,
             watch,

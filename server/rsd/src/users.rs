@@ -6,7 +6,6 @@
 
 mod bindings;
 mod book;
-mod diary;
 mod judge;
 mod jwt;
 mod limits;
@@ -29,7 +28,6 @@ use tokio::sync::oneshot;
 
 use self::bindings::Bindings;
 use self::book::Book;
-use self::diary::Diary;
 use self::judge::{Judge, Question};
 use self::jwt::{Expected, Keys};
 use self::limits::Limits;
@@ -37,14 +35,17 @@ use self::password::Hash;
 use self::table::{NAME, Table};
 use self::tokens::Tokens;
 use crate::crew::Crew;
+use crate::diary::{Diary, Entry};
 
-pub(crate) use self::diary::Entry;
 pub(crate) use self::limits::Source;
 pub(crate) use self::table::{Role, Roles, User};
 pub use self::tokens::token_line;
 
 /// Bytes of a password; a longer one is wrong.
 const PASSWORD: usize = 1 << 10;
+/// Users with their addresses that the audit log tells of in an hour; and refusals.
+const LOGINS: usize = 10_000;
+const REFUSALS: usize = 1_000;
 /// Under this name wrong tokens are counted; no user has it.
 const TOKEN: &str = "token:";
 
@@ -88,7 +89,10 @@ pub struct Users {
     bindings: Bindings,
     judge: Judge,
     limits: Limits,
-    diary: Diary,
+    /// Logins for the audit log,
+    pub(crate) logins: Diary<()>,
+    /// and those that were refused, with the reason.
+    pub(crate) refusals: Diary<String>,
     log: Log,
 }
 
@@ -118,7 +122,8 @@ impl Users {
             bindings: Bindings::default(),
             judge: Judge::start(key, Arc::clone(crew))?,
             limits: Limits::new(),
-            diary: Diary::default(),
+            logins: Diary::new(LOGINS),
+            refusals: Diary::new(REFUSALS),
             log: log.clone(),
         }))
     }
@@ -245,30 +250,9 @@ impl Users {
         self.refused(from, None, NotIn::Wrong, now)
     }
 
-    /// The oldest that the audit log has not told, logins before refusals; it stays until it is
-    /// [`Self::noted`].
-    pub(crate) fn to_note(&self) -> Option<Entry> {
-        self.diary.next()
-    }
-
-    /// The audit log has this one.
-    pub(crate) fn noted(&self, entry: &Entry) {
-        self.diary.written(entry);
-    }
-
-    /// Of one kind (true: refusals) how many the audit log does not tell, once an hour and when it
-    /// is `over`; they stay until they are [`Self::counted`].
-    pub(crate) fn left_out(&self, now: Duration, over: bool) -> Option<(bool, u64)> {
-        self.diary.left_out(now, over)
-    }
-
-    /// The audit log tells that so many of a kind are not there.
-    pub(crate) fn counted(&self, refused: bool, count: u64, now: Duration) {
-        self.diary.counted(refused, count, now);
-    }
-
     fn let_in(&self, user: &Arc<User>, from: IpAddr, now: Duration) -> Arc<User> {
-        self.diary.note(Some(&user.name), from, None, now);
+        let entry = Entry { user: Some(user.name.clone()), from, detail: (), at: now };
+        self.logins.note("", entry);
         Arc::clone(user)
     }
 
@@ -288,7 +272,8 @@ impl Users {
         let (peer, why_text) = (from.to_string(), why.to_string());
         let user = user.map(|user| &*user.name);
         if why != NotIn::Busy {
-            self.diary.note(user, from, Some(why_text.clone()), now);
+            let (user, detail) = (user.map(str::to_owned), why_text.clone());
+            self.refusals.note("", Entry { user, from, detail, at: now });
         }
         let user = user.unwrap_or("-");
         self.log.emit(36002, None, &[("peer", &peer), ("user", user), ("why", &why_text)]);

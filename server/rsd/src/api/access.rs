@@ -17,9 +17,10 @@ use rs::Refused;
 use telemetry::door::Source;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Shared;
 use super::answer::{Shape, internal, refusal};
+use super::audit::Asked;
 use super::origins::is_foreign;
+use super::{Settings, Shared};
 use crate::base64;
 use crate::users::{NotIn, Role, Roles, User};
 
@@ -124,11 +125,12 @@ fn need(method: &Method, path: &str, metrics: Need) -> Need {
     READ.iter().find(|(name, _)| *name == first).map_or(READERS, |(_, need)| *need)
 }
 
-/// Lets a request pass that may be answered, or says why not.
+/// Lets a request pass that may be answered, or says why not; the audit log tells who was not
+/// allowed what.
 pub(super) async fn check(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(source): ConnectInfo<Source>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
     let settings = &shared.parts.settings;
@@ -147,29 +149,59 @@ pub(super) async fn check(
         Err(_) if need == Need::Anybody => nobody,
         Err(why) => return turned_away(shape, why),
     };
+    let (asked, user) = (Asked::of(&request), asker.user.clone());
+    let response = match allowed(settings, need, &asker, &request) {
+        Ok(()) => answered(&shared, need, asker, request, next).await,
+        Err(refused) => *refused,
+    };
+    asked.note(&shared, user.as_deref(), source.address.ip(), &response);
+    response
+}
+
+/// Whether the roles and the tenants of an asker are enough.
+fn allowed(
+    settings: &Settings,
+    need: Need,
+    asker: &Asker,
+    request: &Request,
+) -> Result<(), Box<Response>> {
+    let shape = Shape::of_path(request.uri());
+    let refused = |why: &Refused| Err(Box::new(refusal(shape, why)));
     let may = match need {
         Need::Nothing | Need::Anybody => true,
         Need::OneOf(roles) => roles.iter().any(|role| asker.is(*role)),
     };
     if !may && asker.user.is_none() {
-        return login_required(shape, "this needs a login");
+        return Err(Box::new(login_required(shape, "this needs a login")));
     }
     if !may {
-        let text = format!("this needs a role that user {} has not", named(&asker));
-        return refusal(shape, &Refused::other(403, "role-needed", text));
+        let text = format!("this needs a role that user {} has not", named(asker));
+        return refused(&Refused::other(403, "role-needed", text));
     }
     if !asker.tenants.is_empty() && !may_be_narrow(need, asker.is(Role::Monitor), request.uri()) {
         let text = "this is for whoever may see all tenants";
-        return refusal(shape, &Refused::other(403, "scope-too-narrow", text));
+        return refused(&Refused::other(403, "scope-too-narrow", text));
     }
     if is_foreign(&settings.cors_origins, request.method(), request.headers()) {
         let text = "a page of another origin changes nothing here";
-        return refusal(shape, &Refused::other(403, "foreign-origin", text));
+        return refused(&Refused::other(403, "foreign-origin", text));
     }
+    Ok(())
+}
+
+/// The answer, when it is their turn.
+async fn answered(
+    shared: &Shared,
+    need: Need,
+    asker: Asker,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let (shape, local) = (Shape::of_path(request.uri()), asker.address.ip().is_loopback());
     let counted = !matches!(need, Need::Nothing | PRODUCERS) && (asker.user.is_some() || !local);
     // nobody in particular on this machine may do everything
     let place = match counted {
-        true => place(&shared, &asker, shape).await,
+        true => place(shared, &asker, shape).await,
         false => Ok(None),
     };
     let place = match place {

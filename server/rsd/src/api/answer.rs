@@ -95,6 +95,10 @@ pub(super) fn refusal(shape: Shape, refused: &Refused) -> Response {
         }
     };
     let mut response = document(refused.status, kind, "no-store", body);
+    if refused.status == 403 {
+        // for the audit log
+        response.extensions_mut().insert(refused.clone());
+    }
     let usual = match refused.status {
         429 => Some(300),
         503 => Some(30),

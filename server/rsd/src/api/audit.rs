@@ -1,9 +1,10 @@
 //! `/api/v1/audit`: what operators did, and how it is noted (rs.md §6, §8).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::Uri;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{Method, Uri};
 use axum::response::Response;
 use model::time::Millis;
 use rs::Refused;
@@ -14,8 +15,13 @@ use super::access::Asker;
 use super::answer::respond;
 use super::letters::ask;
 use super::page::{Paging, page};
-use super::{Shared, native};
+use super::{Shared, limits, native};
+use crate::diary::Entry;
+use crate::monitor::Forbidden;
 use crate::store::custody::{Audit, AuditFilter, Place, ms};
+
+/// Methods that a refusal names.
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
 
 /// Lines, newest first.
 pub(super) async fn list(State(shared): State<Arc<Shared>>, uri: Uri) -> Response {
@@ -45,6 +51,42 @@ async fn lines(shared: &Arc<Shared>, uri: &Uri) -> Result<String, Refused> {
             "object": line.object, "detail": detail, "outcome": line.outcome,
         })
     })
+}
+
+/// What is asked, for the case that it is not allowed.
+pub(super) struct Asked {
+    method: Method,
+    uri: Uri,
+    route: Option<MatchedPath>,
+}
+
+impl Asked {
+    pub(super) fn of(request: &Request) -> Self {
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        Self { method: request.method().clone(), uri: request.uri().clone(), route }
+    }
+
+    /// Has the audit log tell a refusal (403): once an hour of a user, an address and what can be
+    /// done at a route, of which there are a few dozen. The parameters are not told: they may have
+    /// numbers of callers.
+    pub(super) fn note(
+        &self,
+        shared: &Shared,
+        user: Option<&str>,
+        from: IpAddr,
+        response: &Response,
+    ) {
+        let Some(Refused { code, message, .. }) = response.extensions().get::<Refused>() else {
+            return;
+        };
+        let method = METHODS.into_iter().find(|known| self.method == **known).unwrap_or("other");
+        let about = format!("{method} {}", self.route.as_ref().map_or("-", MatchedPath::as_str));
+        let path: String = self.uri.path().chars().take(limits::AUDITED_PATH).collect();
+        let detail = Forbidden { asked: format!("{method} {path}"), code, why: message.clone() };
+        let at = shared.parts.clock.mono();
+        let entry = Entry { user: user.map(str::to_owned), from, detail, at };
+        shared.parts.monitor.forbidden.note(&about, entry);
+    }
 }
 
 /// Adds a line about what is begun now and is not in the database.

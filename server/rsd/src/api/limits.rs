@@ -103,3 +103,5 @@ pub(super) const RETRY_GROUP: usize = 100;
 pub(super) const RETRY_GROUP_BYTES: u64 = 4 << 20;
 /// Bytes of a request to try one again: a record, written as JSON text.
 pub(super) const RETRY_BYTES: usize = 2 * model::record::BODY_BYTES;
+/// Characters of a path that a refusal has in the audit log.
+pub(super) const AUDITED_PATH: usize = 200;

@@ -15,6 +15,7 @@ use telemetry::door::{Failed, Handshake, Source};
 
 use super::Shared;
 use super::answer::respond;
+use super::audit::Asked;
 
 /// A year, as browsers remember it.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
@@ -35,7 +36,9 @@ pub(super) async fn check(
         return next.run(request).await;
     }
     let text = "only the probes answer without a certificate";
-    respond(Err(Refused::other(403, "certificate-required", text)))
+    let response = respond(Err(Refused::other(403, "certificate-required", text)));
+    Asked::of(&request).note(&shared, None, source.address.ip(), &response);
+    response
 }
 
 /// Tells browsers to come by TLS only.

@@ -2,6 +2,7 @@
 
 mod away;
 mod bound;
+mod forbidden;
 mod origins;
 mod provider;
 mod scope;
