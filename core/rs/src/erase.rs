@@ -28,7 +28,7 @@ pub(crate) use self::numbers::masked;
 pub use self::numbers::{DIGITS, Erased, Named, Number, NumberHash, Numbers, Secret};
 pub use self::said::unsaid;
 pub use self::seal::{OtherSecret, SEAL, newest, seal};
-pub(crate) use self::text::{Ids, telephone, user_range};
+pub(crate) use self::text::{Ids, is_id, telephone, user_range};
 
 /// Who nobody is (RFC 3323 §4.1.1.3).
 pub const ANONYMOUS: &str = "sip:anonymous@anonymous.invalid";

@@ -3,10 +3,11 @@
 //! counted and merged is never changed by it.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::erase::{Ids, masked, telephone, unsaid, user_range};
+use crate::erase::{Ids, is_id, masked, telephone, unsaid, user_range};
 use crate::fact::EventFact;
 use crate::query::{Filter, Number};
 use crate::report::{Call, TenantOf};
@@ -17,11 +18,79 @@ const SIGN: u8 = b'*';
 const DIGIT: u8 = b'0';
 /// Digits of a number in a text: a shorter row of digits is taken for something else.
 const LEAST: usize = 5;
+/// What stands in place of the host of a Call-ID, which is the caller's own (RFC 3261 §8.1.1.4).
+const HOST: &str = "***";
+/// What RM's records call numbers.
+const NUMBERS: [&str; 3] = ["ani", "dialled", "dn"];
 
 /// A URI, or a number, without the middle digits of its user, and of numbers elsewhere in it.
 #[must_use]
 pub fn masked_uri(uri: &str) -> String {
     let user = user_range(uri);
+    let mut hidden = of_user(uri, user.clone());
+    hidden.extend(numbers(uri).into_iter().filter(|at| !user.contains(at)));
+    text(uri, &hidden, SIGN)
+}
+
+/// A Call-ID without the host of whoever made it, and without numbers.
+fn masked_call_id(call_id: &str) -> String {
+    match call_id.split_once('@') {
+        Some((word, _)) => format!("{}@{HOST}", masked_text(word)),
+        None => masked_text(call_id),
+    }
+}
+
+/// A text without the middle digits of telephone numbers. Dates, times, addresses, ports, ids and
+/// what is glued to letters are none.
+#[must_use]
+pub fn masked_text(of: &str) -> String {
+    text(of, &numbers(of), SIGN)
+}
+
+/// The same of all that stands in JSON; what is none shows nothing.
+#[must_use]
+pub fn masked_json(of: &str) -> String {
+    let mut value = serde_json::from_str(of).unwrap_or_default();
+    hide(&mut value);
+    value.to_string()
+}
+
+fn hide(value: &mut Value) {
+    match value {
+        Value::String(said) => *said = masked_text(said),
+        Value::Number(number) => {
+            let said = number.to_string();
+            let shown = text(&said, &numbers(&said), DIGIT);
+            *value = serde_json::from_str(&shown).unwrap_or_default();
+        }
+        Value::Array(all) => all.iter_mut().for_each(hide),
+        Value::Object(fields) => {
+            let hidden = std::mem::take(fields).into_iter().map(field);
+            *fields = hidden.collect::<Map<_, _>>();
+        }
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// A field of JSON by what its name says it is.
+fn field((name, mut value): (String, Value)) -> (String, Value) {
+    match &mut value {
+        Value::String(said) if name == "call_id" => *said = masked_call_id(said),
+        Value::String(said) if NUMBERS.contains(&&*name) => *said = masked_uri(said),
+        Value::String(_) | Value::Number(_) if is_id(name.as_bytes(), Ids::Ours) => {}
+        _ => hide(&mut value),
+    }
+    (masked_text(&name), value)
+}
+
+/// At least half of the digits are hidden, and at most two are shown on each side.
+fn middle(places: &[usize]) -> &[usize] {
+    let shown = (places.len() / 4).min(2);
+    places.get(shown..places.len() - shown).unwrap_or_default()
+}
+
+/// Places of the digits that are hidden of the user of a URI.
+fn of_user(uri: &str, user: Range<usize>) -> Vec<usize> {
     let mut places = Vec::new();
     let mut at = user.start;
     while let Some(byte) = uri.as_bytes().get(at).filter(|_| at < user.end) {
@@ -33,31 +102,7 @@ pub fn masked_uri(uri: &str) -> String {
         }
         at += 1;
     }
-    let mut hidden = middle(&places).to_vec();
-    hidden.extend(numbers(uri).into_iter().filter(|at| !user.contains(at)));
-    text(uri, &hidden, SIGN)
-}
-
-/// A text without the middle digits of telephone numbers. Dates, times, addresses, ports, ids and
-/// what is glued to letters are none.
-#[must_use]
-pub fn masked_text(of: &str) -> String {
-    text(of, &numbers(of), SIGN)
-}
-
-/// The same of texts in JSON, which stays JSON; what is none shows nothing.
-#[must_use]
-pub fn masked_json(of: &str) -> String {
-    let hidden = numbers(of);
-    let tried = [SIGN, DIGIT].map(|sign| text(of, &hidden, sign));
-    let fits = |text: &String| serde_json::from_str::<Value>(text).is_ok();
-    tried.into_iter().find(fits).unwrap_or_else(|| "null".to_owned())
-}
-
-/// At least half of the digits are hidden, and at most two are shown on each side.
-fn middle(places: &[usize]) -> &[usize] {
-    let shown = (places.len() / 4).min(2);
-    places.get(shown..places.len() - shown).unwrap_or_default()
+    middle(&places).to_vec()
 }
 
 /// Places of the digits that are hidden in a text.
@@ -65,7 +110,31 @@ fn numbers(text: &str) -> Vec<usize> {
     let rows = telephone(text.as_bytes(), Ids::Ours).into_iter();
     let rows = rows.map(|row| row.into_iter().flatten().collect::<Vec<usize>>());
     let numbers = rows.filter(|digits| digits.len() >= LEAST);
-    numbers.flat_map(|digits| middle(&digits).to_vec()).collect()
+    let mut places: Vec<usize> = numbers.flat_map(|digits| middle(&digits).to_vec()).collect();
+    for (begin, uri) in uris(text) {
+        let user = user_range(uri);
+        places.retain(|at| !(begin + user.start..begin + user.end).contains(at));
+        places.extend(of_user(uri, user).into_iter().map(|at| begin + at));
+    }
+    places
+}
+
+/// URIs in a text, each with its place: of those also short numbers are known to be some.
+fn uris(text: &str) -> Vec<(usize, &str)> {
+    const SCHEMES: [&str; 3] = ["sips:", "sip:", "tel:"];
+    let ends = |sign: char| sign.is_whitespace() || "<>\"'|,()".contains(sign);
+    let mut begin = 0;
+    let mut all = Vec::new();
+    for piece in text.split_inclusive(ends) {
+        let lower = piece.to_ascii_lowercase();
+        let is_word = |at: usize| lower.as_bytes().get(at).is_some_and(u8::is_ascii_alphanumeric);
+        let found = SCHEMES.iter().filter_map(|scheme| lower.find(scheme));
+        let found = found.min().filter(|at| !at.checked_sub(1).is_some_and(is_word));
+        let uri = found.and_then(|at| Some((begin + at, piece.get(at..)?.trim_end_matches(ends))));
+        all.extend(uri);
+        begin += piece.len();
+    }
+    all
 }
 
 fn text(of: &str, places: &[usize], sign: u8) -> String {
@@ -74,10 +143,18 @@ fn text(of: &str, places: &[usize], sign: u8) -> String {
 }
 
 impl Call {
-    /// Hides the middle digits of its numbers.
+    /// Hides the middle digits of its numbers, and of its Call-ID the caller's host. What names it,
+    /// its objects and their addresses stays.
     pub fn mask(&mut self) {
         for uri in [&mut self.local_uri, &mut self.remote_uri].into_iter().chain(&mut self.dn) {
             *uri = masked_uri(uri);
+        }
+        let address = self.resource.as_mut().and_then(|of| of.address.as_mut());
+        if let Some(address) = address {
+            *address = masked_uri(address);
+        }
+        if let Some(call_id) = &mut self.call_id {
+            *call_id = masked_call_id(call_id);
         }
         if let Some(reason) = &mut self.reason {
             *reason = masked_text(reason);
@@ -185,17 +262,30 @@ mod tests {
             ("call back +49 30 123456", "call back +49 ** ****56"),
             ("asked for 4930123456, room 1234", "asked for 49******56, room 1234"),
             ("2026-11-22T10:00:00Z 10.0.0.12:5060", "2026-11-22T10:00:00Z 10.0.0.12:5060"),
+            ("from <SIP:1234@gw:5060>, 5678", "from <SIP:1**4@gw:5060>, 5678"),
+            ("to=tel:1234|sips:12@gw", "to=tel:1**4|sips:**@gw"),
+            ("gossip:1234@gw", "gossip:1234@gw"),
         ] {
             assert_eq!(masked_text(text), expected);
         }
-        let json = r#"{"ani":"4930123456","n":4930123456,"id":"4930123456"}"#;
-        assert_eq!(masked_json(json), r#"{"ani":"4900000056","n":4900000056,"id":"4930123456"}"#);
-        // what others call an id may be a number
-        let json = r#"{"caller_id":"+4930123456","session_id":"4930123456"}"#;
-        let shown = r#"{"caller_id":"+49******56","session_id":"4930123456"}"#;
-        assert_eq!(masked_json(json), shown);
-        let json = r#"[{"reason":"asked 4930123456"}]"#;
-        assert_eq!(masked_json(json), r#"[{"reason":"asked 49******56"}]"#);
+        for (json, shown) in [
+            (
+                r#"{"ani":"+4930123456","id":"4930123456","n":4930123456}"#,
+                r#"{"ani":"+49******56","id":"4930123456","n":4900000056}"#,
+            ),
+            // what others call an id may be a number
+            (
+                r#"{"caller_id":"+4930123456","session_id":"4930123456"}"#,
+                r#"{"caller_id":"+49******56","session_id":"4930123456"}"#,
+            ),
+            (r#"[{"reason":"asked 4930123456"}]"#, r#"[{"reason":"asked 49******56"}]"#),
+            (r#"{"dialled":"1234","n":1234}"#, r#"{"dialled":"1**4","n":1234}"#),
+            (r#"{"call_id":"a-4930123456@10.1.1.5"}"#, r#"{"call_id":"a-49******56@***"}"#),
+            (r#"{"4930123456":null}"#, r#"{"49******56":null}"#),
+            (r#""\u0034930123456""#, r#""49******56""#),
+        ] {
+            assert_eq!(masked_json(json), shown);
+        }
         assert_eq!(masked_json("4930123456 torn"), "null");
     }
 

@@ -197,10 +197,8 @@ fn host(rest: &[u8]) -> Option<usize> {
     Some(rest.iter().take_while(is_host).count())
 }
 
-/// How far a field reaches that is not to be changed, from its name on.
-fn field(rest: &[u8], ids: Ids) -> Option<usize> {
-    /// Properties of a message, which are pairs.
-    const PAIRS: &[&str] = &["recordId", "_AMQ_DUPL_ID"];
+/// Whether a field of this name tells which record it is, or when.
+pub(crate) fn is_id(name: &[u8], ids: Ids) -> bool {
     const NAMES: &[&str] = &["id", "guid", "time", "seq", "boot", "epoch", "dbid", "leg"];
     const ENDS: &[&str] = &["_id", "_guid", "_uuid", "_at", "_ms", "_time", "_seq"];
     /// Names of ours with these ends.
@@ -222,16 +220,22 @@ fn field(rest: &[u8], ids: Ids) -> Option<usize> {
         "threshold_ms",
         "peak_time",
     ];
+    let one_of = |names: &[&str]| names.iter().any(|of| of.as_bytes() == name);
+    one_of(NAMES)
+        || match ids {
+            Ids::Named => ENDS.iter().any(|end| name.ends_with(end.as_bytes())),
+            Ids::Ours => one_of(OURS),
+        }
+}
+
+/// How far a field reaches that is not to be changed, from its name on.
+fn field(rest: &[u8], ids: Ids) -> Option<usize> {
+    /// Properties of a message, which are pairs.
+    const PAIRS: &[&str] = &["recordId", "_AMQ_DUPL_ID"];
     let name = rest.iter().take_while(|byte| **byte != b'"').take(65).count();
     let (name, value) = (rest.get(..name)?, rest.get(name + 1..)?);
-    let is = |ends: &&str| name.ends_with(ends.as_bytes());
-    let one_of = |names: &[&str]| names.iter().any(|of| of.as_bytes() == name);
-    let pair = one_of(PAIRS);
-    let ends = match ids {
-        Ids::Named => ENDS.iter().any(is),
-        Ids::Ours => one_of(OURS),
-    };
-    if !pair && !one_of(NAMES) && !ends {
+    let pair = PAIRS.iter().any(|of| of.as_bytes() == name);
+    if !pair && !is_id(name, ids) {
         return None;
     }
     let blanks = |of: &[u8]| of.iter().take_while(|byte| byte.is_ascii_whitespace()).count();

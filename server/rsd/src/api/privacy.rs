@@ -92,7 +92,7 @@ fn mask(leg: &mut Leg) {
         let texts = [&mut action.reason, &mut action.notes].into_iter().flatten();
         hide(texts.chain([&mut action.action]));
     }
-    hide(leg.var.custom.iter_mut().map(|row| &mut row.value));
+    hide(leg.var.custom.iter_mut().flat_map(|row| [&mut row.name, &mut row.value]));
 }
 
 /// Texts without the middle digits of numbers.
