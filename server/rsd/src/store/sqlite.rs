@@ -29,6 +29,7 @@ mod owned;
 mod part;
 mod purge;
 mod read;
+mod readers;
 mod remove;
 mod save;
 #[cfg(test)]
@@ -39,7 +40,7 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::time::Millis;
@@ -55,6 +56,7 @@ use self::files::Layout;
 use self::keeping::Keeper;
 use self::marks::Marked;
 use self::read::Reader;
+use self::readers::Readers;
 use self::write::Writer;
 use super::bins::Bins;
 use super::custody::Custody;
@@ -66,21 +68,14 @@ use super::{
     Page, Position, Seen, Store, StoreError, Unit,
 };
 
-/// Sets of connections kept for questions.
-const READERS: usize = 8;
-/// Day files that each of them holds open; with the writer's 15 and the job's one at most 64.
-const OPEN_DAYS: usize = 6;
-
 /// The store.
 pub struct Sqlite {
     layout: Layout,
     writer: Mutex<Option<Writer>>,
     door: Mutex<Door>,
-    /// How often the files were opened: what was opened before is not used again.
-    opened: AtomicU64,
     /// A batch has met the damage of the main file: the next one that is stored shows its end.
     met: AtomicBool,
-    readers: Mutex<Vec<Reader>>,
+    readers: Readers,
     keeper: Mutex<Option<Keeper>>,
     judge: Judge,
     opened_ms: i64,
@@ -112,9 +107,8 @@ impl Sqlite {
             layout: Layout::new(dir, Aside::new(Arc::clone(&marked))),
             writer: Mutex::default(),
             door: Mutex::default(),
-            opened: AtomicU64::default(),
             met: AtomicBool::default(),
-            readers: Mutex::default(),
+            readers: Readers::default(),
             keeper: Mutex::default(),
             judge: Judge::default(),
             opened_ms: i64::try_from(now.0).unwrap_or(i64::MAX),
@@ -170,8 +164,7 @@ impl Sqlite {
             if !self.met.load(Ordering::Acquire) {
                 layout.aside.main_is_whole();
             }
-            lock(&self.readers).clear();
-            self.opened.fetch_add(1, Ordering::AcqRel);
+            self.readers.forget();
         }
         *lock(&self.door) = door;
         opened
@@ -182,7 +175,7 @@ impl Sqlite {
         self.met.store(true, Ordering::Release);
         *lock(&self.door) = Door::Shut(error.reason());
         *lock(&self.writer) = None;
-        lock(&self.readers).clear();
+        self.readers.clear();
         *lock(&self.keeper) = None;
         *lock(&self.job) = None;
     }
@@ -232,23 +225,17 @@ impl Sqlite {
         })
     }
 
-    /// Lends a set of connections; one that met an error is not used again.
+    /// Lends a set of connections.
     fn read<T>(
         &self,
         ask: impl FnOnce(&mut Reader) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.ready()?;
-        let opened = self.opened.load(Ordering::Acquire);
-        let idle = lock(&self.readers).pop();
-        let mut reader = match idle {
-            Some(reader) => reader,
-            None => self.told(Reader::open(self.layout.clone(), OPEN_DAYS, self.opened_ms))?,
-        };
-        let answer = self.told(ask(&mut reader))?;
-        let mut readers = lock(&self.readers);
-        if readers.len() < READERS && opened == self.opened.load(Ordering::Acquire) {
-            readers.push(reader);
-        }
+        let mut lent = self.readers.lend();
+        let open = |days| Reader::open(self.layout.clone(), days, self.opened_ms);
+        let reader = self.told(lent.reader(open))?;
+        let answer = self.told(ask(reader))?;
+        lent.give_back();
         Ok(answer)
     }
 }

@@ -1,12 +1,13 @@
 //! How much of the files is kept in memory: one budget (`rs.database_cache`) for all connections
 //! that may be open at once, so that their sum is bounded however many days are looked at.
 
-use super::{OPEN_DAYS, READERS, Sqlite, bins, keeping, write};
+use super::{Sqlite, bins, keeping, readers, write};
 
 /// Connections at most: of the writer, of whoever asks, of the rollup job, of the other jobs, each
 /// to the main file and to files of days. One of them is to the hot day.
 const CONNECTIONS: usize = (1 + write::OPEN_DAYS + write::BESIDE_DAYS)
-    + READERS * (1 + OPEN_DAYS)
+    + readers::KEPT * (1 + readers::OPEN_DAYS)
+    + readers::GUESTS * 2
     + (1 + bins::OPEN_DAYS)
     + (1 + keeping::OPEN_DAYS);
 

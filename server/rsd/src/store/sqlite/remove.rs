@@ -36,7 +36,7 @@ impl Sqlite {
             keeper.days.close(day);
             Ok(())
         })?;
-        super::lock(&self.readers).clear();
+        self.readers.clear();
         let layout = self.layout.clone();
         end(&mut writer.main, &layout, day)?;
         let removed = layout.alone(day, |db| {

@@ -9,6 +9,7 @@ mod hanging;
 mod keeping;
 mod made;
 mod midnight;
+mod open;
 mod orders;
 mod uris;
 
