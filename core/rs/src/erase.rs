@@ -65,7 +65,8 @@ impl CallFact {
     pub fn tells(&self, numbers: &Numbers) -> bool {
         let Self { local_uri, remote_uri, end, values, .. } = self;
         let reason = end.as_ref().and_then(|end| end.reason.as_ref());
-        let own = [&values.dn, &values.reason, &values.result_reason, &values.notes];
+        let own =
+            [&values.dn, &values.reason, &values.result_reason, &values.notes, &values.origin];
         let texts = own.into_iter().flatten().chain(reason).chain(values.extra.values());
         [local_uri, remote_uri].into_iter().any(|uri| numbers.are_user_of(uri))
             || texts.into_iter().any(|text| numbers.are_in(text.as_bytes()))

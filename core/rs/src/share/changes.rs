@@ -196,10 +196,14 @@ impl Changes {
         for line in &mut self.calls {
             let numbers = erased.at(line.row.started_ms);
             let VarRows { call, actions, custom } = &mut line.var;
+            custom.retain(|row| !numbers.are_in(row.name.as_bytes()));
             let call = call.iter_mut().flat_map(|row| [&mut row.reason, &mut row.notes]);
+            let names = actions.iter_mut().map(|row| &mut row.action);
+            names.chain(custom.iter_mut().map(|row| &mut row.value)).for_each(|text| {
+                numbers.wipe(text);
+            });
             let actions = actions.iter_mut().flat_map(|row| [&mut row.reason, &mut row.notes]);
-            let texts = call.chain(actions).flatten();
-            texts.chain(custom.iter_mut().map(|row| &mut row.value)).for_each(|text| {
+            call.chain(actions).flatten().for_each(|text| {
                 numbers.wipe(text);
             });
         }
@@ -219,6 +223,11 @@ impl Changes {
                 row.body = body;
             }
         }
+        let figures = &mut self.latest.snmp;
+        figures.retain(|row| !numbers.are_in(row.name.as_bytes()));
+        figures.iter_mut().for_each(|row| {
+            numbers.wipe(&mut row.value);
+        });
     }
 }
 

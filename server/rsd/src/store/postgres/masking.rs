@@ -18,7 +18,8 @@ const ROWS: i64 = 500;
 /// Calls of a slice.
 const CALLS: i64 = 100;
 
-/// A table that is searched: its key with the types, and its columns that may hold a number.
+/// A table that is searched: its key with the types, and its columns that may hold a number. A row
+/// whose key is a name that holds one goes whole.
 pub(super) struct Table {
     pub(super) name: &'static str,
     key: &'static [(&'static str, &'static str)],
@@ -40,6 +41,7 @@ use Kind::{Body, Fact, Kept, Text};
 
 const ID: &[(&str, &str)] = &[("id_key", "uuid")];
 const CALL: (&str, &str) = ("call_key", "uuid");
+const NAME: (&str, &str) = ("name", "text");
 
 /// What is not by day. Texts of figures: they are by the key, which stays.
 pub(super) const WHOLE: &[Table] = &[
@@ -49,6 +51,11 @@ pub(super) const WHOLE: &[Table] = &[
         texts: &[("properties", Text), ("body", Body), ("text", Text)],
     },
     Table { name: "rs_text_dim", key: &[("key", "bigint")], texts: &[("value", Text)] },
+    Table {
+        name: "rs_snmp_value",
+        key: &[("component_id", "bigint"), NAME],
+        texts: &[("value", Text)],
+    },
 ];
 pub(super) const BY_DAY: &[Table] = &[
     Table { name: "rs_kept_record", key: ID, texts: &[("body", Kept)] },
@@ -63,7 +70,7 @@ pub(super) const BY_DAY: &[Table] = &[
         key: &[CALL, ("n", "bigint")],
         texts: &[("action", Text), ("reason", Text), ("notes", Text)],
     },
-    Table { name: "rs_var_custom", key: &[CALL, ("name", "text")], texts: &[("value", Text)] },
+    Table { name: "rs_var_custom", key: &[CALL, NAME], texts: &[("value", Text)] },
     Table { name: "rs_sq_call", key: ID, texts: &[("fact", Fact)] },
     Table { name: "rs_sq_failure", key: &[("failure_key", "uuid")], texts: &[("text", Text)] },
 ];
@@ -151,12 +158,15 @@ pub(super) fn texts(
         let values = texts.iter().enumerate();
         let values = values.map(|(at, (_, kind))| without(row, key.len() + at, *kind, numbers));
         let values: Vec<Option<Value>> = values.collect();
-        if values.iter().all(Option::is_none) {
+        let gone = key.iter().enumerate().any(|(at, column)| {
+            *column == NAME && numbers.are_in(row.get::<_, &str>(at).as_bytes())
+        });
+        if !gone && values.iter().all(Option::is_none) {
             continue;
         }
         found.rows += 1;
         if write {
-            mask(link, place, table, (row, &values))?;
+            mask(link, place, table, (row, (!gone).then_some(&*values)))?;
             place.changed |= bit(place, name);
         }
     }
@@ -185,27 +195,36 @@ fn without(row: &Row, at: usize, kind: Kind, numbers: &Numbers) -> Option<Value>
     }
 }
 
-/// Puts the values of one row in place of what told a number.
+/// Puts the values of one row in place of what told a number; without values it goes.
 fn mask(
     link: &mut Link,
     place: &Place,
     table: &Table,
-    (row, values): (&Row, &[Option<Value>]),
+    (row, values): (&Row, Option<&[Option<Value>]>),
 ) -> Result<(), StoreError> {
     let Table { name, key, texts } = table;
-    let which = key.iter().zip(3..);
-    let which = which.map(|((name, kind), at)| format!("{name} = ${at}::text::{kind}"));
-    let which = which.collect::<Vec<_>>().join(" AND ");
+    let which = |from: usize| {
+        let which = key.iter().zip(from..);
+        let which = which.map(|((name, kind), at)| format!("{name} = ${at}::text::{kind}"));
+        which.collect::<Vec<_>>().join(" AND ")
+    };
     let keys: Vec<String> = (0..key.len()).map(|at| row.get(at)).collect();
     let day = signed(place.day);
     let of_day = if place.day == 0 { "$1 = 0" } else { "day = $1" };
+    let Some(values) = values else {
+        let sql = format!("DELETE FROM {name} WHERE {of_day} AND {}", which(2));
+        let keys = keys.iter().map(|key| key as &(dyn ToSql + Sync));
+        let all: Vec<_> = std::iter::once(&day as &(dyn ToSql + Sync)).chain(keys).collect();
+        link.execute(&sql, &all)?;
+        return Ok(());
+    };
     for ((text, _), value) in texts.iter().zip(values) {
         let value: &(dyn ToSql + Sync) = match value {
             Some(Value::Text(text)) => text,
             Some(Value::Bytes(bytes)) => bytes,
             None => continue,
         };
-        let sql = format!("UPDATE {name} SET {text} = $2 WHERE {of_day} AND {which}");
+        let sql = format!("UPDATE {name} SET {text} = $2 WHERE {of_day} AND {}", which(3));
         let mut all: Vec<&(dyn ToSql + Sync)> = vec![&day, value];
         all.extend(keys.iter().map(|key| key as &(dyn ToSql + Sync)));
         link.execute(&sql, &all)?;

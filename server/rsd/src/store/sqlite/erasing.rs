@@ -30,7 +30,8 @@ const ROWS: i64 = 500;
 /// So long a log waits for who reads it, before the next try.
 const READ: Duration = Duration::from_millis(200);
 
-/// A table that is searched, by its key, and its columns that may hold a number.
+/// A table that is searched, by its key, and its columns that may hold a number. A row whose key is
+/// a name that holds one goes whole.
 struct Table {
     name: &'static str,
     key: &'static [&'static str],
@@ -42,7 +43,9 @@ const LETTERS: Table =
 const KEPT: Table = Table { name: "rs_kept_record", key: &["no"], texts: &["body"] };
 /// Of figures: they are by the key, which stays.
 const NAMES: Table = Table { name: "rs_text_dim", key: &["key"], texts: &["value"] };
-const MAIN: &[Table] = &[KEPT, LETTERS, NAMES];
+const FIGURES: Table =
+    Table { name: "rs_snmp_value", key: &["component_id", "name"], texts: &["value"] };
+const MAIN: &[Table] = &[KEPT, LETTERS, NAMES, FIGURES];
 const DAY: &[Table] = &[
     KEPT,
     LETTERS,
@@ -211,8 +214,8 @@ impl Writer {
         let Table { name, key, texts } = table;
         let Some(first) = key.first() else { return Ok(done(place)) };
         let after = match (*first, <[u8; 8]>::try_from(&*place.after)) {
-            ("no" | "key", Ok(no)) => Value::from(i64::from_be_bytes(no)),
-            ("no" | "key", Err(_)) => Value::from(i64::MIN),
+            ("no" | "key" | "component_id", Ok(no)) => Value::from(i64::from_be_bytes(no)),
+            ("no" | "key" | "component_id", Err(_)) => Value::from(i64::MIN),
             _ => Value::from(place.after.clone()),
         };
         let rows = if *name == LETTERS.name { LETTER_ROWS } else { ROWS };
@@ -236,6 +239,11 @@ impl Writer {
         let which: Vec<String> = key.iter().map(|column| format!("{column} = ?")).collect();
         let which = which.join(" AND ");
         for (keys, values) in &found {
+            if named(keys, numbers) {
+                let gone = format!("DELETE FROM {name} WHERE {which}");
+                transaction.execute(&gone, params_from_iter(keys))?;
+                continue;
+            }
             let values = texts.iter().zip(values);
             for (text, value) in values.filter_map(|(text, value)| Some((text, value.as_ref()?))) {
                 let update = format!("UPDATE {name} SET {text} = ? WHERE {which}");
@@ -346,8 +354,13 @@ fn told(
         Ok((keys, values.collect::<Result<Vec<_>, rusqlite::Error>>()?))
     })?;
     let mut found = rows.collect::<Result<Vec<_>, _>>()?;
-    found.retain(|(_, values)| values.iter().any(Option::is_some));
+    found.retain(|(keys, values)| named(keys, numbers) || values.iter().any(Option::is_some));
     Ok(found)
+}
+
+/// Whether the name by which a row is known holds a number.
+fn named(keys: &[Value], numbers: &Numbers) -> bool {
+    keys.iter().any(|key| matches!(key, Value::Text(name) if numbers.are_in(name.as_bytes())))
 }
 
 /// A fact of quality without the numbers; one that cannot be read stays.

@@ -35,6 +35,8 @@ struct Table {
     keys: Statement,
     rows: Statement,
     mask: Statement,
+    /// Of one whose key is a name: a row goes whole when that holds a number.
+    gone: Option<Statement>,
     key: &'static [Kind],
     texts: &'static [Kind],
 }
@@ -54,7 +56,17 @@ use Kind::{Bytes, Fact, Kept, Text};
 
 macro_rules! table {
     ($keys:ident, $rows:ident, $mask:ident, $key:expr, $texts:expr) => {
-        Table { keys: sql::$keys, rows: sql::$rows, mask: sql::$mask, key: $key, texts: $texts }
+        table!($keys, $rows, $mask, None, $key, $texts)
+    };
+    ($keys:ident, $rows:ident, $mask:ident, $gone:expr, $key:expr, $texts:expr) => {
+        Table {
+            keys: sql::$keys,
+            rows: sql::$rows,
+            mask: sql::$mask,
+            gone: $gone,
+            key: $key,
+            texts: $texts,
+        }
     };
 }
 
@@ -62,13 +74,14 @@ macro_rules! table {
 const WHOLE: &[Table] = &[
     table!(LETTER_KEYS, LETTER_ROWS, LETTER_MASK, &[Kind::Number], &[Text, Bytes, Text]),
     table!(TEXT_KEYS, TEXT_ROWS, TEXT_MASK, &[Kind::Number], &[Text]),
+    table!(SNMP_KEYS, SNMP_ROWS, SNMP_MASK, Some(sql::SNMP_GONE), &[Kind::Number, Text], &[Text]),
 ];
 const BY_DAY: &[Table] = &[
     table!(KEPT_KEYS, KEPT_ROWS, KEPT_MASK, &[Bytes], &[Kept]),
     table!(EVENT_KEYS, EVENT_ROWS, EVENT_MASK, &[Bytes], &[Text, Text, Text]),
     table!(OUTCOME_KEYS, OUTCOME_ROWS, OUTCOME_MASK, &[Bytes], &[Text, Text]),
     table!(ACTION_KEYS, ACTION_ROWS, ACTION_MASK, &[Bytes, Kind::Number], &[Text, Text, Text]),
-    table!(CUSTOM_KEYS, CUSTOM_ROWS, CUSTOM_MASK, &[Bytes, Text], &[Text]),
+    table!(CUSTOM_KEYS, CUSTOM_ROWS, CUSTOM_MASK, Some(sql::CUSTOM_GONE), &[Bytes, Text], &[Text]),
     table!(QUALITY_KEYS, QUALITY_ROWS, QUALITY_MASK, &[Bytes], &[Fact]),
     table!(FAILURE_KEYS, FAILURE_ROWS, FAILURE_MASK, &[Bytes], &[Text]),
 ];
@@ -359,6 +372,20 @@ async fn texts(
     };
     let mut found = Found::default();
     for mut row in rows {
+        let mut names = row.iter().take(table.key.len());
+        let is_named = names.any(|cell| match cell {
+            Cell::Text(Some(name)) => work.numbers.are_in(name.as_bytes()),
+            Cell::Text(None) | Cell::Number(_) | Cell::Bytes(_) => false,
+        });
+        if let Some(gone) = table.gone.filter(|_| is_named) {
+            found.rows += 1;
+            if work.erased.is_some() {
+                let keys = row.iter().take(table.key.len()).map(|cell| cell as &dyn ToSql);
+                let values: Vec<&dyn ToSql> = std::iter::once(&day as _).chain(keys).collect();
+                link.run(gone, &values).await?;
+            }
+            continue;
+        }
         let texts = row.iter_mut().skip(table.key.len()).zip(table.texts);
         let told = texts.map(|(cell, kind)| usize::from(cell.wipe(*kind, work.numbers)));
         if told.sum::<usize>() == 0 {

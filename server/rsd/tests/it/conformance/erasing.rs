@@ -2,6 +2,7 @@
 //! more, no figure changes but those of the number, and what comes later of its calls does not
 //! bring it back.
 
+pub(crate) mod everywhere;
 mod rolled;
 
 use std::thread;

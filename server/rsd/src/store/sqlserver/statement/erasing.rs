@@ -123,6 +123,17 @@ ORDER BY id";
     TEXT_ROWS = "SELECT id, value FROM rs_text_dim WHERE @P1 = 0 AND id > @P2 AND id <= @P3";
     /// A text of figures.
     TEXT_MASK = "UPDATE rs_text_dim SET value = @P3 WHERE @P1 = 0 AND id = @P2";
+    /// Figures of MIBs.
+    SNMP_KEYS = "SELECT TOP (@P3) component_id FROM rs_snmp_value
+WHERE @P1 = 0 AND component_id > @P2 ORDER BY component_id";
+    /// Figures of MIBs.
+    SNMP_ROWS = "SELECT component_id, name, value FROM rs_snmp_value
+WHERE @P1 = 0 AND component_id > @P2 AND component_id <= @P3";
+    /// A figure of a MIB.
+    SNMP_MASK = "UPDATE rs_snmp_value SET value = @P4
+WHERE @P1 = 0 AND component_id = @P2 AND name = @P3";
+    /// A figure of a MIB whose name tells.
+    SNMP_GONE = "DELETE FROM rs_snmp_value WHERE @P1 = 0 AND component_id = @P2 AND name = @P3";
     /// Records that are kept whole.
     KEPT_KEYS = keys!("rs_kept_record", "id_key");
     /// Records that are kept whole.
@@ -157,6 +168,8 @@ WHERE day = @P1 AND call_key = @P2 AND n = @P3";
     /// An own value.
     CUSTOM_MASK = "UPDATE rs_var_custom SET value = @P4
 WHERE day = @P1 AND call_key = @P2 AND name = @P3";
+    /// An own value whose name tells.
+    CUSTOM_GONE = "DELETE FROM rs_var_custom WHERE day = @P1 AND call_key = @P2 AND name = @P3";
     /// Quality.
     QUALITY_KEYS = keys!("rs_sq_call", "id_key");
     /// Quality.
