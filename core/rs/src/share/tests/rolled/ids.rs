@@ -58,8 +58,6 @@ fn record(place: usize, kind: usize, id: usize, content: u64) -> Message {
                 own[name] = json!(value);
             }
             own["started_at"] = json!(at(1));
-            // in the producer's books an end is of the minute of its time
-            own["time"] = json!(at(905 + 60 * content));
         }
         "call.event" => own["level"] = json!("METRIC"),
         _ => {}
@@ -73,6 +71,10 @@ fn record(place: usize, kind: usize, id: usize, content: u64) -> Message {
                 own[name] = value.clone();
             }
         }
+    }
+    if kind == "cdr" {
+        // in the producer's books an end is of the minute of its time
+        own["time"] = json!(at(905 + 60 * content));
     }
     Message(own.to_string(), None)
 }
