@@ -11,6 +11,9 @@ pub const EXTRA_BYTES: usize = 16 << 10;
 /// Calls of one GUID on one day: with each of its records all of them are read. A conference of a
 /// thousand has as many.
 pub const LEGS_PER_SESSION: usize = 1000;
+/// Days of GUIDs that carry no time in one share, beyond the first one of each: for each of them
+/// the calls of nine days are read at most. A batch around midnight has a few.
+pub const FURTHER_DAYS_PER_SHARE: usize = 8;
 /// Calls of one component and session on one day among which figures look for the one that an event
 /// belongs to: the first ones. A session id that is used again after a restart has a few.
 pub const CALLS_PER_SESSION: usize = 1000;

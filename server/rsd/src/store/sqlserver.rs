@@ -42,11 +42,11 @@ use net::Clock;
 use rs::erase::{Erased, Secret};
 use rs::integrity::Told;
 use rs::report::Call;
-use rs::share::{Changes, Counts, Mention, ObjectKind, Objects};
+use rs::share::{Counts, Mention, ObjectKind, Objects};
 use rs::{Day, Filter, Key};
 use tokio::runtime::{Builder, Runtime};
 
-use self::apply::{Attempt, End, Work};
+use self::apply::{Attempt, Done, End, Work};
 use self::pool::Pool;
 use super::bins::Bins;
 use super::custody::Custody;
@@ -55,7 +55,7 @@ use super::exporting::Exporting;
 use super::keeping::{Judge, Keeping};
 use super::{
     Applied, Arrival, Books, BooksAsked, CallName, Connections, Item, Leg, Lists, Object, Page,
-    Position, Store, StoreError, Turned, Unit, prepare,
+    Position, Store, StoreError, Unit, prepare,
 };
 
 pub use accounts::{Accounts, Login, init};
@@ -196,11 +196,11 @@ impl SqlServer {
     }
 
     /// Stores the batch; tells what changed, and how far the spool has been applied.
-    fn store(&self, work: &mut Work<'_>) -> Result<(Changes, u64), Failure> {
+    fn store(&self, work: &mut Work<'_>) -> Result<(Done, u64), Failure> {
         self.write(async |link| work.meet(link).await)?;
         loop {
             match self.write(async |link| work.attempt(link, usize::MAX, End::Commit).await) {
-                Ok(Attempt::Done(changes, applied)) => return Ok((*changes, applied)),
+                Ok(Attempt::Done(done, applied)) => return Ok((*done, applied)),
                 Ok(Attempt::Learn(wanted)) => {
                     self.write(async |link| work.learn(link, wanted).await)?;
                 }
@@ -304,11 +304,10 @@ impl Store for SqlServer {
             secret: &self.secret,
             erased,
         };
-        let (changes, seq) = self.store(&mut work)?;
-        let changed = changes.calls.iter().map(Turned::of).collect();
-        let ended = changes.ended.iter().copied().collect();
-        let Counts { stored, duplicates, dead, ignored } = changes.counts;
-        let tally = changes.tally;
+        let (done, seq) = self.store(&mut work)?;
+        let Done { counts: Counts { stored, duplicates, dead, ignored }, tally, .. } = done;
+        let changed = done.changed.into_values().collect();
+        let ended = done.ended.into_iter().collect();
         Ok(Applied { seq, changed, ended, stored, duplicates, dead, ignored, tally })
     }
 

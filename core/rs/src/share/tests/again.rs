@@ -143,6 +143,99 @@ fn the_other_days_of_a_guid_are_not_read() {
     }
 }
 
+/// Nor does what a batch reads grow with the days that it has of such a GUID: each portion of it
+/// is a share, and reads what lies around its own.
+#[test]
+fn a_batch_over_many_days_is_read_in_portions() {
+    let days = 40;
+    let mut tables = Tables::default();
+    for day in 0..days {
+        let legs = (1..=5).map(|n| leg(day, n, n, Some(100 + u32::try_from(day).unwrap())));
+        let records: Vec<Message> = call(day).into_iter().chain(legs).collect();
+        tables.apply(&records.iter().collect::<Vec<_>>());
+    }
+    let again = |text: &str| Message(text.replace("\"time\":", "\"x_more\":1,\"time\":"), None);
+    let news: Vec<Message> = (0..days).map(|day| again(&leg(day, 6, 0, Some(7)).0)).collect();
+    let batch = Batch::new(news.iter().map(Message::item).collect());
+    let all: Vec<usize> = (0..news.len()).collect();
+    let portions = batch.portions(&all);
+    assert_eq!(portions.concat(), all, "in order, each once");
+    let mut most = 0;
+    for portion in portions {
+        let mut objects = Objects::default();
+        tables.learn(&mut objects, &batch.mentions());
+        let mut share = Share::new(&batch, None);
+        portion.iter().for_each(|item| share.store(*item));
+        let mut read = BTreeSet::new();
+        while let Some(wants) = share.wants(&objects) {
+            if !wants.mentions.is_empty() {
+                tables.learn(&mut objects, &wants.mentions);
+                continue;
+            }
+            let found = tables.load(&wants);
+            read.extend(found.calls.iter().map(|call| (call.day, call.call_key)));
+            share.found(found).unwrap();
+        }
+        most = most.max(read.len());
+        tables.save(share.finish(&objects));
+    }
+    let own = crate::limits::FURTHER_DAYS_PER_SHARE + 1;
+    assert!(most <= (own + 8) * 7, "{most}");
+    assert_eq!(borrowed(&tables).len(), 40);
+    assert!(borrowed(&tables).iter().all(|(_, tenant, ..)| *tenant == Some(7)));
+}
+
+#[test]
+fn a_portion_has_few_days_of_timeless_guids_whatever_else_it_has() {
+    // one day of each of many GUIDs, and calls that tell their day, are one
+    let named = |guid: &str, day: u64| {
+        let text = leg(day, 1, 0, None).0;
+        Message(text.replace("\"1\"", &format!("{guid:?}")), None)
+    };
+    let portions = |messages: &[Message]| {
+        let batch = Batch::new(messages.iter().map(Message::item).collect());
+        let all: Vec<usize> = (0..messages.len()).collect();
+        batch.portions(&all).iter().map(|portion| portion.len()).collect::<Vec<_>>()
+    };
+    let many: Vec<_> = (0..100).map(|number| named(&format!("g{number}"), number % 30)).collect();
+    assert_eq!(portions(&many), [100]);
+    let days = |guid: &str, count: u64| (0..count).map(|day| named(guid, day)).collect::<Vec<_>>();
+    assert_eq!(portions(&days("a", 9)), [9]);
+    assert_eq!(portions(&days("a", 20)), [9, 9, 2]);
+    assert_eq!(portions(&[days("a", 5), days("b", 5), days("a", 5)].concat()), [15]);
+    assert_eq!(portions(&[days("a", 5), days("b", 6)].concat()), [10, 1]);
+    assert_eq!(portions(&[]), [0]);
+}
+
+/// A producer that names its sessions alike on many days, in batches that have to be cut: as if
+/// each of them had come alone.
+fn alike() -> Vec<Message> {
+    let legs = |day: u64| [leg(day, 1, 30 + day, Some(300)), leg(day, 2, 20, Some(400))];
+    (0..24)
+        .flat_map(|day| {
+            call(day).into_iter().chain(legs(day).into_iter().take(usize::from(day % 3 != 0) * 2))
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30))]
+    #[test]
+    fn a_batch_that_is_cut_shows_nothing_of_it(
+        order in Just((0..alike().len()).collect::<Vec<usize>>()).prop_shuffle(),
+        split in 1..90_usize,
+    ) {
+        let records = alike();
+        let way: Vec<&Message> = order.iter().map(|index| &records[*index]).collect();
+        let plain: Vec<&Message> = records.iter().collect();
+        let expected = stored(&plain, 1).seen();
+        for seen in [stored(&way, split).seen(), stored_by_day(&way, split).seen()] {
+            prop_assert_eq!(seen.iter().zip(&expected).find(|(a, b)| a != b), None);
+            prop_assert_eq!(seen.len(), expected.len());
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
     #[test]

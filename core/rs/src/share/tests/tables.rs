@@ -190,14 +190,17 @@ impl Tables {
     pub(super) fn apply(&mut self, messages: &[&Message]) -> Counts {
         let (batch, mut objects) = self.settle(messages);
         let all: Vec<usize> = (0..batch.items().len()).collect();
-        let changes = self.run(Share::new(&batch, None), &mut objects, |share| {
-            for item in all {
-                share.book(item);
-                share.store(item);
-            }
-        });
-        let counts = changes.counts;
-        self.save(changes);
+        let mut counts = Counts::default();
+        for portion in batch.portions(&all) {
+            let changes = self.run(Share::new(&batch, None), &mut objects, |share| {
+                for item in portion {
+                    share.book(*item);
+                    share.store(*item);
+                }
+            });
+            counts.add(changes.counts);
+            self.save(changes);
+        }
         counts
     }
 

@@ -7,12 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rs::erase::Secret;
-use rs::share::{Batch, Changes, Mention, Objects, Share};
+use rs::share::{Batch, Changes, Counts, Mention, Objects, Share, Tally};
+use rs::{Day, Key};
 
 use super::failure::Failure;
 use super::link::Link;
 use super::statement::load::CURSOR;
 use super::{dims, erasing, load, save};
+use crate::store::Turned;
 
 /// A batch on its way.
 pub(super) struct Work<'w> {
@@ -34,11 +36,20 @@ pub(super) struct Work<'w> {
 /// What an attempt came to.
 pub(super) enum Attempt {
     /// It is done, and this is how far the spool has been applied.
-    Done(Box<Changes>, u64),
+    Done(Box<Done>, u64),
     /// Objects are to be learned first; nothing was stored.
     Learn(BTreeSet<Mention>),
     /// Another number is erased since: it is to be taken out first; nothing was stored.
     Erase,
+}
+
+/// What the shares of an attempt did.
+#[derive(Default)]
+pub(super) struct Done {
+    pub(super) counts: Counts,
+    pub(super) tally: Tally,
+    pub(super) changed: BTreeMap<Key, Turned>,
+    pub(super) ended: BTreeSet<(Day, Key)>,
 }
 
 /// What happens with what an attempt has written.
@@ -86,30 +97,46 @@ impl Work<'_> {
             link.rollback().await?;
             return Ok(Attempt::Erase);
         }
-        let mut share = Share::new(&self.batch, None);
-        for index in self.items(applied).into_iter().take(most) {
-            share.book(index);
-            match self.refused.get(&index) {
-                Some(reason) => share.reject(index, reason.clone()),
-                None => share.store(index),
+        let mut items = self.items(applied);
+        items.truncate(most);
+        let mut done = Box::<Done>::default();
+        for portion in self.batch.portions(&items) {
+            let mut share = Share::new(&self.batch, None);
+            for index in portion {
+                share.book(*index);
+                match self.refused.get(index) {
+                    Some(reason) => share.reject(*index, reason.clone()),
+                    None => share.store(*index),
+                }
             }
+            if let Some(wanted) = ask(link, &mut share, self.objects).await? {
+                link.rollback().await?;
+                return Ok(Attempt::Learn(wanted));
+            }
+            let changes = share.finish(self.objects);
+            save::save(link, &changes, self.now_ms).await?;
+            done.add(changes);
         }
-        if let Some(wanted) = ask(link, &mut share, self.objects).await? {
-            link.rollback().await?;
-            return Ok(Attempt::Learn(wanted));
-        }
-        let changes = share.finish(self.objects);
-        save::save(link, &changes, self.now_ms).await?;
         if end == End::Undo {
             link.rollback().await?;
-            return Ok(Attempt::Done(Box::new(changes), applied));
+            return Ok(Attempt::Done(done, applied));
         }
         dims::touch(link, self.objects, &self.batch.mentions(), self.now_ms).await?;
         if self.last > applied {
             save::cursor(link, (self.name, self.spool), self.last, self.now_ms).await?;
         }
         link.commit().await?;
-        Ok(Attempt::Done(Box::new(changes), applied.max(self.last)))
+        Ok(Attempt::Done(done, applied.max(self.last)))
+    }
+}
+
+impl Done {
+    fn add(&mut self, changes: Changes) {
+        self.counts.add(changes.counts);
+        let changed = changes.calls.iter().map(|line| (line.row.call_key, Turned::of(line)));
+        self.changed.extend(changed);
+        self.ended.extend(&changes.ended);
+        self.tally.add(changes.tally);
     }
 }
 
