@@ -186,6 +186,7 @@ pub const LOG_IDS: &[LogId] = &[
     row(33104, Level::Error, "retention", "volume nearly full"),
     row(33105, Level::Critical, "apply", "file of the database damaged"),
     row(33106, Level::Critical, "apply", "the next frame of the ingest queue cannot be read"),
+    row(33107, Level::Warn, "checkpoint", "a log is not moved into its file"),
     row(34001, Level::Warn, "apply", "dead letter"),
     row(34002, Level::Error, "apply", "id conflict"),
     row(34003, Level::Notice, "retention", "orphan closed"),

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use model::time::Millis;
 use rsd::entry::{Body, Entry, Message, Transport};
+use rsd::store::checkpoints::Due;
 use rsd::store::postgres::{Beside, Parts, Postgres, Target};
 use rsd::store::sqlite::Sqlite;
 use rsd::store::{Arrival, Store};
@@ -93,7 +94,9 @@ impl Desk {
             let arrival = self.arrival(messages.collect());
             self.apply(vec![arrival]);
         }
-        self.store.checkpoint().unwrap();
+        if let Some(logs) = self.store.checkpoints() {
+            logs.checkpoint(Due::All).unwrap();
+        }
     }
 
     /// As fast as it goes.

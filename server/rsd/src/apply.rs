@@ -8,6 +8,7 @@
 mod backoff;
 mod bell;
 mod figures;
+mod mover;
 mod skew;
 mod tallied;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use telemetry::Log;
 use tokio::sync::broadcast;
 
 use self::backoff::Backoff;
+use self::mover::Mover;
 use crate::background::Background;
 use crate::backlog::Backlog;
 use crate::checks;
@@ -97,6 +99,7 @@ pub struct Parts {
 pub struct Applier {
     bell: Arc<Bell>,
     thread: Background,
+    mover: Option<Mover>,
 }
 
 impl Applier {
@@ -113,6 +116,7 @@ impl Applier {
         parts.figures.turned(parts.clock.mono());
         let found = Found { after: applied, last: parts.found };
         parts.backlog.found(parts.spool.frames(found.after, found.last));
+        let mover = Mover::start(&parts)?;
         let waiting = VecDeque::new();
         let mut work = Work {
             parts,
@@ -122,7 +126,7 @@ impl Applier {
             reader,
             waiting,
             backoff,
-            idle: false,
+            written: mover.as_ref().map(Mover::bell),
             asked: None,
             gathered: Duration::ZERO,
         };
@@ -131,7 +135,7 @@ impl Applier {
             lower(LOWEST);
             crew.work(Worker::Apply, || work.run(), |pause| watched.pause(pause));
         };
-        Ok(Self { bell, thread: Background::start("apply", work)? })
+        Ok(Self { bell, thread: Background::start("apply", work)?, mover })
     }
 
     /// Lets it store what is in the spool, for at most so long, and ends the thread.
@@ -139,6 +143,9 @@ impl Applier {
         self.bell.stop(at_most);
         // the spool keeps what it did not store
         let _ended = self.thread.end(at_most);
+        if let Some(mover) = self.mover {
+            mover.stop();
+        }
     }
 }
 
@@ -160,8 +167,8 @@ struct Work {
     /// Read, not stored.
     waiting: VecDeque<Frame>,
     backoff: Backoff,
-    /// The logs have been moved into the files since the last batch.
-    idle: bool,
+    /// Rung when a batch is stored: logs have grown.
+    written: Option<Arc<Bell>>,
     /// When a stop was first seen.
     asked: Option<Duration>,
     /// When the last batch began.
@@ -207,11 +214,6 @@ impl Work {
             }
             let (spool, reader) = (&self.parts.spool, &self.reader);
             self.parts.backlog.forget_lost(|| spool.status().last_seq < reader.next());
-            if !self.idle {
-                // what cannot be moved now is moved after the next batch
-                let _later = self.ask(|store| store.checkpoint());
-                self.idle = true;
-            }
             self.parts.bell.wait(NAP);
         }
     }
@@ -371,7 +373,9 @@ impl Work {
             backlog.went(now, &entry.parts());
         }
         spool.release(applied.seq);
-        self.idle = false;
+        if let Some(written) = &self.written {
+            written.ring();
+        }
         if self.backoff.good() {
             log.emit(33102, None, &[("seq", &applied.seq.to_string())]);
         }

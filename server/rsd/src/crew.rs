@@ -28,6 +28,8 @@ const CALM: Duration = Duration::from_secs(600);
 pub(crate) enum Worker {
     /// From the spool into the database.
     Apply,
+    /// Logs are moved into their files.
+    Checkpoint,
     /// Marks become bins.
     Rollup,
     /// Purge, orphans, emergency.
@@ -93,8 +95,9 @@ pub struct Crew {
 }
 
 impl Worker {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Apply,
+        Self::Checkpoint,
         Self::Rollup,
         Self::Retention,
         Self::Erasure,
@@ -115,6 +118,7 @@ impl Worker {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Apply => "apply",
+            Self::Checkpoint => "checkpoint",
             Self::Rollup => "rollup",
             Self::Retention => "retention",
             Self::Erasure => "erasure",

@@ -3,6 +3,7 @@
 //! stage answer the same questions. Rows go in and come out as `core/rs` has them.
 
 pub mod bins;
+pub mod checkpoints;
 mod condition;
 pub mod custody;
 pub mod erasing;
@@ -392,6 +393,11 @@ pub trait Store: Lists {
     /// What is written down before it goes.
     fn exporting(&self) -> &dyn exporting::Exporting;
 
+    /// Logs that are to be moved; `None`: the database does so itself.
+    fn checkpoints(&self) -> Option<&dyn checkpoints::Checkpoints> {
+        None
+    }
+
     /// Rollups; `None`: this database has not learned it.
     fn bins(&self) -> Option<&dyn bins::Bins> {
         None
@@ -464,9 +470,6 @@ pub trait Store: Lists {
     /// Names of producers after this one, in their order: those that number their records, and
     /// those of which something is stored.
     fn producers(&self, after: &str, limit: u32) -> Result<Vec<String>, StoreError>;
-
-    /// Moves what the write-ahead logs hold into the files. Called between batches.
-    fn checkpoint(&self) -> Result<(), StoreError>;
 
     /// Days whose facts can be neither read nor written, and why; their records become dead
     /// letters. A server has none.

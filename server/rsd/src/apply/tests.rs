@@ -14,6 +14,7 @@ use spool::{Entry as SpoolEntry, Hooks, Settings};
 use super::*;
 use crate::backlog::Part;
 use crate::entry::{Body, Message, Transport};
+use crate::store::checkpoints::{Checkpoints, Due};
 use crate::store::custody::Custody;
 use crate::store::erasing::Erasing;
 use crate::store::exporting::Exporting;
@@ -37,6 +38,10 @@ struct State {
     failures: u32,
     panics: u32,
     batches: usize,
+    /// Which logs were to be moved, and on which thread.
+    moves: Vec<(Due, String)>,
+    /// Who moves one is told to go on here.
+    hold: Option<Arc<Bell>>,
 }
 
 impl Remembering {
@@ -89,6 +94,10 @@ impl Store for Remembering {
 
     fn server(&self) -> Option<String> {
         None
+    }
+
+    fn checkpoints(&self) -> Option<&dyn Checkpoints> {
+        Some(self)
     }
 
     fn applied_seq(&self) -> Result<u64, StoreError> {
@@ -150,9 +159,20 @@ impl Store for Remembering {
     fn producers(&self, _: &str, _: u32) -> Result<Vec<String>, StoreError> {
         Err(away())
     }
+}
 
-    fn checkpoint(&self) -> Result<(), StoreError> {
-        Ok(())
+impl Checkpoints for Remembering {
+    fn checkpoint(&self, due: Due) -> Result<(), StoreError> {
+        let name = std::thread::current().name().unwrap_or_default().to_owned();
+        let hold = {
+            let mut state = self.state();
+            state.moves.push((due, name));
+            state.hold.take()
+        };
+        if let Some(hold) = hold {
+            hold.wait(Duration::from_secs(60));
+        }
+        Err(away())
     }
 }
 
@@ -375,6 +395,32 @@ fn what_comes_one_by_one_is_stored_together() {
     until(|| store.applied_seq().unwrap() == last);
     applier.stop(Duration::from_secs(10));
     assert!(store.state().batches <= 30, "{} batches", store.state().batches);
+}
+
+/// A disk that is slow to take what a log holds holds up no batch.
+#[test]
+fn logs_are_moved_on_a_thread_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let bell = Arc::new(Bell::default());
+    let queue = spool(dir.path(), &bell);
+    let store = Arc::new(Remembering::default());
+    let hold = Arc::new(Bell::default());
+    store.state().hold = Some(Arc::clone(&hold));
+    let (applier, _) = start(&queue, &store, &bell, &Arc::default());
+    let mut last = queue.append(frame(1), true).unwrap();
+    until(|| !store.state().moves.is_empty());
+    for _ in 0..3 {
+        last = queue.append(frame(1), true).unwrap();
+        until(|| store.applied_seq().unwrap() == last);
+    }
+    assert_eq!(store.state().moves.len(), 1, "still at it");
+    hold.ring();
+    until(|| store.state().moves.len() > 1);
+    applier.stop(Duration::from_secs(10));
+    let state = store.state();
+    assert_eq!(state.seqs, (1..=last).collect::<Vec<_>>());
+    assert!(state.moves.iter().all(|(_, thread)| thread == "checkpoint"), "{:?}", state.moves);
+    assert_eq!(state.moves.last().unwrap().0, Due::All);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use rs::report::Call;
 use rs::{Day, Filter, Key};
 
 use crate::store::bins::Bins;
+use crate::store::checkpoints::Checkpoints;
 use crate::store::custody::Custody;
 use crate::store::erasing::Erasing;
 use crate::store::exporting::Exporting;
@@ -147,7 +148,7 @@ impl Store for Faulty {
         self.inner.producers(after, limit)
     }
 
-    fn checkpoint(&self) -> Result<(), StoreError> {
-        self.inner.checkpoint()
+    fn checkpoints(&self) -> Option<&dyn Checkpoints> {
+        self.inner.checkpoints()
     }
 }

@@ -337,10 +337,6 @@ impl Store for Postgres {
         self.read(|reader| reader.producers(after, limit))
     }
 
-    fn checkpoint(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-
     fn connections(&self) -> Connections {
         let writer = match self.writer.try_lock() {
             Ok(writer) if writer.is_some() => WRITERS,

@@ -9,6 +9,7 @@ mod bin_rows;
 mod bins;
 mod books;
 mod cache;
+mod checkpoint;
 mod custody;
 mod detail;
 mod dims;
@@ -22,6 +23,7 @@ mod glance;
 mod hanging;
 mod keeping;
 mod load;
+mod logs;
 mod marks;
 mod migrate;
 mod news;
@@ -59,6 +61,7 @@ use self::read::Reader;
 use self::readers::Readers;
 use self::write::Writer;
 use super::bins::Bins;
+use super::checkpoints::Checkpoints;
 use super::custody::Custody;
 use super::erasing::Erasing;
 use super::exporting::Exporting;
@@ -82,6 +85,8 @@ pub struct Sqlite {
     marked: Arc<Marked>,
     /// The connections of the rollup job, which write beside the applier.
     job: Mutex<Option<Roller>>,
+    /// Held by whoever moves a log.
+    moving: Mutex<()>,
     /// Up to this day the indexes of URIs are as they are wanted.
     indexed: Mutex<Day>,
 }
@@ -114,6 +119,7 @@ impl Sqlite {
             opened_ms: i64::try_from(now.0).unwrap_or(i64::MAX),
             marked,
             job: Mutex::default(),
+            moving: Mutex::default(),
             indexed: Mutex::default(),
         }
     }
@@ -178,6 +184,7 @@ impl Sqlite {
         self.readers.clear();
         *lock(&self.keeper) = None;
         *lock(&self.job) = None;
+        self.layout.logs.forget_all();
     }
 
     /// Has the files opened, if nobody has tried; refuses if that was in vain.
@@ -283,6 +290,10 @@ impl Lists for Sqlite {
 }
 
 impl Store for Sqlite {
+    fn checkpoints(&self) -> Option<&dyn Checkpoints> {
+        Some(self)
+    }
+
     fn bins(&self) -> Option<&dyn Bins> {
         Some(self)
     }
@@ -321,6 +332,7 @@ impl Store for Sqlite {
     }
 
     fn apply(&self, batch: &[Arrival], now: Millis) -> Result<Applied, StoreError> {
+        self.layout.logs.give_way();
         let applied = self.apply_with(|writer| writer.apply(batch, &self.judge, now))?;
         if self.met.swap(false, Ordering::AcqRel) {
             self.layout.aside.main_is_whole();
@@ -368,10 +380,6 @@ impl Store for Sqlite {
 
     fn producers(&self, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         self.read(|reader| reader.producers(after, limit))
-    }
-
-    fn checkpoint(&self) -> Result<(), StoreError> {
-        self.write(|writer| writer.checkpoint())
     }
 
     fn damaged(&self) -> BTreeMap<Day, String> {

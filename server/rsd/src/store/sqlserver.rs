@@ -361,11 +361,6 @@ impl Store for SqlServer {
         let (writers, readers) = (self.writers.connections(), self.readers.connections());
         Connections { busy: writers.busy + readers.busy, idle: writers.idle + readers.idle }
     }
-
-    /// There are no logs of its own to be moved.
-    fn checkpoint(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
 }
 
 impl Drop for SqlServer {

@@ -4,12 +4,14 @@
 use super::{Sqlite, bins, keeping, readers, write};
 
 /// Connections at most: of the writer, of whoever asks, of the rollup job, of the other jobs, each
-/// to the main file and to files of days. One of them is to the hot day.
+/// to the main file and to files of days; and of whoever moves a log, to its file. One of them is
+/// to the hot day.
 const CONNECTIONS: usize = (1 + write::OPEN_DAYS + write::BESIDE_DAYS)
     + readers::KEPT * (1 + readers::OPEN_DAYS)
     + readers::GUESTS * 2
     + (1 + bins::OPEN_DAYS)
-    + (1 + keeping::OPEN_DAYS);
+    + (1 + keeping::OPEN_DAYS)
+    + 1;
 
 /// Page caches of connections, KiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -99,6 +99,7 @@ impl Erasing for Sqlite {
     }
 
     fn go_on(&self, now_ms: i64) -> Result<bool, StoreError> {
+        let _unmoved = self.unmoved();
         self.write(|writer| writer.erase_some(now_ms))
     }
 }

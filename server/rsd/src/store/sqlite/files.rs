@@ -12,6 +12,8 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::aside::{Aside, of_main};
 use super::cache::Caches;
+use super::checkpoint::watch;
+use super::logs::{File, Lengths, Logs};
 use super::migrate::{DAY, MAIN, migrate};
 use super::uris;
 use crate::store::{Day, StoreError, secret};
@@ -31,12 +33,15 @@ pub(super) struct Layout {
     pub(super) uri_indexes: bool,
     /// What of the files is kept in memory.
     pub(super) caches: Caches,
+    /// How long the logs are.
+    pub(super) logs: Arc<Logs>,
 }
 
 impl Layout {
     pub(super) fn new(dir: PathBuf, aside: Aside) -> Self {
         let (aside, caches) = (Arc::new(aside), Caches::default());
-        Self { dir, opening: Arc::default(), aside, uri_indexes: false, caches }
+        let logs = Arc::new(Logs::new(Lengths::default()));
+        Self { dir, opening: Arc::default(), aside, uri_indexes: false, caches, logs }
     }
 
     /// Makes the directories.
@@ -58,7 +63,7 @@ impl Layout {
 
     pub(super) fn open_main(&self, now_ms: i64) -> Result<Connection, StoreError> {
         let open = || {
-            let mut db = self.open(&self.main_path())?;
+            let mut db = self.open(None)?;
             migrate(&mut db, MAIN, "rs.db", now_ms)?;
             Ok(db)
         };
@@ -73,7 +78,7 @@ impl Layout {
         let beside = || self.opening.read().unwrap_or_else(PoisonError::into_inner);
         let _beside = alone.is_none().then(beside);
         let new = !path.exists();
-        let mut db = self.open(&path)?;
+        let mut db = self.open(Some(day))?;
         migrate(&mut db, DAY, &format!("{day}.db"), now_ms)?;
         if new {
             uris::set(&db, self.uri_indexes)?;
@@ -82,6 +87,16 @@ impl Layout {
             fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(StoreError::Files)?;
         }
         Ok(db)
+    }
+
+    /// A connection that moves a log, if the file is there and whole.
+    pub(super) fn open_to_move(&self, file: File) -> Result<Option<Connection>, StoreError> {
+        let _beside = self.opening.read().unwrap_or_else(PoisonError::into_inner);
+        let is_left_alone = file.is_some_and(|day| self.aside.check(day).is_err());
+        if is_left_alone || !self.path(file).exists() {
+            return Ok(None);
+        }
+        self.open(file).map(Some)
     }
 
     pub(super) fn has_main(&self) -> bool {
@@ -206,8 +221,12 @@ impl Layout {
         self.days_dir().join(format!("{day:08}.db"))
     }
 
-    fn open(&self, path: &Path) -> Result<Connection, StoreError> {
-        let db = Connection::open(path)?;
+    fn path(&self, file: File) -> PathBuf {
+        file.map_or_else(|| self.main_path(), |day| self.day_path(day))
+    }
+
+    fn open(&self, file: File) -> Result<Connection, StoreError> {
+        let mut db = Connection::open(self.path(file))?;
         db.busy_timeout(BUSY)?;
         // One plan for a statement, whatever its parameters are: else those that meet a partial
         // index are planned anew at each use.
@@ -219,7 +238,7 @@ impl Layout {
         db.pragma_update(None, "cache_size", -self.caches.each)?;
         // what a savepoint may have to take back, which is little
         db.pragma_update(None, "temp_store", "MEMORY")?;
-        db.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+        watch(&mut db, Arc::clone(&self.logs), file)?;
         db.set_prepared_statement_cache_capacity(64);
         Ok(db)
     }
@@ -236,9 +255,6 @@ pub(super) fn write_anew(db: &Connection) -> Result<(), StoreError> {
 
 /// So long a connection waits for another.
 pub(super) const BUSY: Duration = Duration::from_secs(10);
-/// Pages of a log before they are moved into its file, 128 MiB: a batch of 2000 records changes
-/// thousands of pages, of which the next batches change most again.
-const LOG_PAGES: i64 = 16_384;
 
 /// Connections to day files, at most so many.
 pub(super) struct Days {
@@ -268,7 +284,11 @@ impl Days {
             while self.open.len() >= self.most {
                 let least = self.open.iter().min_by_key(|(_, (_, used))| *used);
                 let Some(least) = least.map(|(day, _)| *day) else { break };
-                self.open.remove(&least);
+                let closed = self.open.remove(&least);
+                // else SQLite would move the log here and now: who moves logs knows of it
+                if let Some((db, _)) = closed.filter(|_| self.layout.logs.has(Some(least))) {
+                    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+                }
             }
             let db = self.layout.open_day(day, now_ms)?;
             if self.writes {
@@ -339,6 +359,7 @@ impl Days {
     }
 
     /// Those that are open now.
+    #[cfg(test)]
     pub(super) fn open(&self) -> impl Iterator<Item = &Connection> {
         self.open.values().map(|(db, _)| db)
     }

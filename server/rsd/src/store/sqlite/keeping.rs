@@ -343,6 +343,7 @@ impl Keeping for Sqlite {
     }
 
     fn give_back(&self, lease: &Lease, day: Day) -> Result<(), StoreError> {
+        let _unmoved = self.unmoved();
         self.keep_day(day, |keeper| {
             keeper.check(lease)?;
             keeper.day(day)?.map_or(Ok(()), |db| purge::give_back(db))

@@ -17,7 +17,8 @@ pub(super) const GUESTS: usize = 3;
 
 /// Files of days that may be open at once.
 const MOST_DAYS: usize = 64;
-/// The last one is of the day that is removed, for which nobody has it open.
+/// The last one is of the day that is removed, for which nobody has it open, or of the day whose
+/// log is moved: these two wait for each other.
 const _: () = assert!(
     write::OPEN_DAYS
         + write::BESIDE_DAYS

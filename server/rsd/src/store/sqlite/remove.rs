@@ -22,7 +22,10 @@ impl Sqlite {
     /// Removes a day that holds nothing but its ledger; false: a question has it open, or a record
     /// has come, and it is tried again another time.
     pub(super) fn remove_day(&self, day: Day) -> Result<bool, StoreError> {
-        self.unrolled(day, || self.remove_closed(day))
+        self.unrolled(day, || {
+            let _unmoved = self.unmoved();
+            self.remove_closed(day)
+        })
     }
 
     fn remove_closed(&self, day: Day) -> Result<bool, StoreError> {

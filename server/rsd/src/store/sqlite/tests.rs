@@ -7,6 +7,7 @@ mod erasing;
 mod going;
 mod hanging;
 mod keeping;
+mod logs;
 mod made;
 mod midnight;
 mod open;
@@ -24,6 +25,7 @@ use rusqlite::types::Value;
 use self::made::{Made, arrivals, books, event, mcp, rm, split, var};
 use super::*;
 use crate::store::FIGURES;
+use crate::store::checkpoints::Due;
 
 const NOW: Millis = Millis(1_795_344_000_000);
 

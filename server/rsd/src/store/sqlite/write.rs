@@ -342,15 +342,6 @@ impl Writer {
         Ok(transaction.commit()?)
     }
 
-    pub(super) fn checkpoint(&self) -> Result<(), StoreError> {
-        let passive = "PRAGMA wal_checkpoint(PASSIVE)";
-        self.main.query_row(passive, [], |_| Ok(()))?;
-        for db in self.days.open() {
-            db.query_row(passive, [], |_| Ok(()))?;
-        }
-        Ok(())
-    }
-
     #[cfg(test)]
     pub(super) fn survive(&mut self) -> Result<(), StoreError> {
         match &mut self.fault {

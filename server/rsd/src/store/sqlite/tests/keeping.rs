@@ -193,7 +193,7 @@ fn a_file_gives_back_what_its_facts_took() {
     let store = open(dir.path());
     let story: Vec<_> = (1..4000).map(|n| rm(n, n).end(n + 9)).collect();
     store.apply(&arrivals(&story, 1, 4000), NOW).unwrap();
-    store.checkpoint().unwrap();
+    store.checkpoint(Due::All).unwrap();
     let held = lease(&store);
     let size = |store: &Sqlite| store.rooms().unwrap().into_iter().find(|r| r.name == "days");
     let before = size(&store).unwrap().bytes;
