@@ -2,7 +2,8 @@
 //!
 //! Events, reports and quality carry no start of their call: of all calls of their component and
 //! session the one whose time they fit belongs to them ([`owner`]), and no other. What a call's row
-//! shows and what its figures count go by this one rule.
+//! shows and what its figures count go by this one rule. Who asks for what belongs to one call does
+//! so by the times at which that is its own ([`spans`], [`shown`]).
 //!
 //! Rule 7: a media server's call takes tenant and profile from RM's record.
 //! What a call borrows is never stored in its state: it is looked up when its row is made, so that
@@ -10,12 +11,16 @@
 //! call that lends something else ([`crate::Change::lends`]): the rows of the other calls of that
 //! GUID are made again; and of every other call with a GUID: which RM calls there are.
 
+mod span;
+
 use std::cmp::Reverse;
 
 use crate::fact::{Object, ProfileFact};
 use crate::key::{self, Day, Key};
 use crate::limits::AROUND_A_CALL_MS;
 use crate::row::{Named, ProfileName};
+
+pub use span::{Spans, shown, spans};
 
 /// One of the calls that an event may belong to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,9 +39,18 @@ impl Candidate {
     /// How far a time is from the call; 0 inside of it.
     fn distance(&self, time_ms: i64) -> i64 {
         let before = self.started_ms.saturating_sub(time_ms);
-        let after = self.ended_ms.map_or(0, |ended_ms| time_ms.saturating_sub(ended_ms));
-        before.max(after).max(0)
+        before.max(time_ms.saturating_sub(self.last_ms())).max(0)
     }
+
+    /// Its last moment: of a call in progress there is none.
+    fn last_ms(&self) -> i64 {
+        self.ended_ms.map_or(i64::MAX, |ended_ms| ended_ms.max(self.started_ms))
+    }
+}
+
+/// Which of two calls is the later one.
+const fn order(call: &Candidate) -> (i64, Key) {
+    (call.started_ms, call.call_key)
 }
 
 /// The call of one component and session that something of this day and time belongs to: of those
@@ -46,10 +60,10 @@ impl Candidate {
 pub fn owner(calls: &[Candidate], day: Day, time_ms: i64) -> Option<(Day, Key)> {
     let days = key::beside(day);
     let calls = || calls.iter().filter(|call| days.contains(&call.day));
-    let order = |call: &&Candidate| (call.started_ms, call.call_key);
     let near = calls().filter(|call| call.distance(time_ms) <= AROUND_A_CALL_MS);
     let near = near.min_by_key(|call| (call.distance(time_ms), Reverse(order(call))));
-    let before = || calls().filter(|call| call.started_ms <= time_ms).max_by_key(order);
+    let before =
+        || calls().filter(|call| call.started_ms <= time_ms).max_by_key(|call| order(call));
     near.or_else(before).map(|call| (call.day, call.call_key))
 }
 

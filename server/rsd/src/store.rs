@@ -11,6 +11,7 @@ pub mod exporting;
 pub mod keeping;
 pub mod postgres;
 mod prepare;
+mod said;
 mod schema;
 pub(crate) mod secret;
 pub mod sqlite;
@@ -36,6 +37,7 @@ pub use rs::Day;
 pub use rs::live::Leg as Turned;
 pub use rs::query::Unit;
 pub use rs::share::{Mention, ObjectKind, Tally};
+pub use said::Events;
 
 /// A durable frame of the ingest spool.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,8 +152,8 @@ pub struct Leg {
     pub missing: Vec<Phase>,
     /// The decision trace as JSON.
     pub trace: Option<String>,
-    /// Events, oldest first.
-    pub events: Vec<Event>,
+    /// What was said in it, in order of time.
+    pub events: Events,
     /// What a voice application reported.
     pub var: VarRows,
 }
@@ -353,14 +355,6 @@ pub(crate) fn days_of_key(key: &Key) -> BTreeSet<Day> {
 /// Days where calls of a GUID may be by the time that it carries; `call_day` has the others.
 pub(crate) fn days_of_guid(guid: &CallGuid) -> BTreeSet<Day> {
     key::guid_day(guid).into_iter().flat_map(key::beside).collect()
-}
-
-/// Days where events of a call may be that lies on this one: those that name the GUID lie where
-/// that says, the others where they happened.
-pub(crate) fn days_of_events(day: Day, call: &Call) -> BTreeSet<Day> {
-    let end = call.ended.unwrap_or(call.started);
-    let told = call.guid.as_deref().and_then(|guid| key::guid_day(&CallGuid::new(guid)));
-    [day, key::day(call.started), key::day(end)].into_iter().chain(told).collect()
 }
 
 /// What lists of calls ask: of the database, or of what is in memory of calls in progress.

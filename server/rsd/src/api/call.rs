@@ -153,7 +153,8 @@ fn with_details(leg_of: &Leg, include: Include, now: Millis) -> Value {
         value["custom"] = Value::Object(custom.collect());
     }
     if include.events {
-        value["events"] = leg_of.events.iter().map(event).collect();
+        value["events"] = leg_of.events.first.iter().map(event).collect();
+        value["events_cut"] = json!(leg_of.events.is_cut);
     }
     value
 }

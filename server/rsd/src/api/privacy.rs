@@ -81,7 +81,7 @@ fn mask(leg: &mut Leg) {
     for json in [&mut leg.extra, &mut leg.trace].into_iter().flatten() {
         *json = masked_json(json);
     }
-    for event in &mut leg.events {
+    for event in &mut leg.events.first {
         event.extra = event.extra.as_deref().map(masked_json);
         hide([&mut event.text, &mut event.label].into_iter().flatten());
     }

@@ -9,7 +9,8 @@ use rs::share::unsaid_properties;
 use rs::{Day, key};
 
 use super::custody::{Audit, Letter};
-use super::{Store, StoreError, days_of_events, days_of_key};
+use super::said::days_of_events;
+use super::{Store, StoreError, days_of_key};
 
 /// Records of calls that began until so long after the request are searched for the number, too:
 /// a call may be in progress.

@@ -21,6 +21,7 @@ mod own;
 mod questions;
 mod reused;
 mod rollups;
+mod said;
 mod stories;
 mod views;
 
@@ -114,7 +115,7 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
 /// A story of the jobs that keep a database.
 type Kept = (&'static str, fn(&dyn Store));
 
-const KEPT: [Kept; 21] = [
+const KEPT: [Kept; 23] = [
     ("erased", erasing::a_number),
     ("forgotten", erasing::a_call),
     ("sixty_days", keeping::sixty_days),
@@ -129,6 +130,8 @@ const KEPT: [Kept; 21] = [
     ("own", own::figures),
     ("own_ids", own::ids),
     ("reused", reused::figures),
+    ("said", said::in_its_own_call),
+    ("so_much", said::so_much),
     ("figures", figures::figures),
     ("own_days", figures::own),
     ("tables", figures::tables),

@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use model::record::{CallGuid, ComponentType};
+use rs::correlate::Candidate;
 use rs::report::Call;
+use rs::share::SessionName;
 use rs::{CallState, Day, Key};
 use tokio_postgres::Row;
 
 use super::hanging;
-use super::link::Uid;
+use super::link::{Uid, Values};
 use super::load::{signed, uid, unsigned};
 use super::read::{Reader, as_id};
-use crate::store::{CallName, Event, Leg, StoreError, days_of_events, days_of_guid, days_of_key};
-
-/// Events of one call and day that are given at once.
-const MOST_EVENTS: i64 = 1000;
+use crate::store::said::{MOST_CALLS, Place, Search};
+use crate::store::{CallName, Event, Events, Leg, StoreError, days_of_guid, days_of_key};
 
 impl Reader<'_> {
     /// The legs of a call, RM's first, earliest first.
@@ -72,27 +72,81 @@ impl Reader<'_> {
             None => None,
         };
         let var = hanging::read(self.link, at)?;
-        let mut leg = Leg { call, parent, extra, missing, trace, events: Vec::new(), var };
-        if events {
-            for day in days_of_events(day, &leg.call) {
-                leg.events.extend(self.events(day, &leg.call)?);
-            }
-            leg.events.sort_by_key(|event| (event.time_ms, event.seq));
-        }
-        Ok(leg)
+        let events = if events { self.said(day, &call)? } else { Events::default() };
+        Ok(Leg { call, parent, extra, missing, trace, events, var })
     }
 
-    fn events(&mut self, day: Day, call: &Call) -> Result<Vec<Event>, StoreError> {
-        // events of RM that name no session hang on the GUID alone
-        let sql = "SELECT time_ms, seq, level, log_id, label, text, component_id, session_id, extra
-            FROM rs_call_event WHERE day = $1 AND component_id = $2
-              AND (session_id = $3 AND session_id <> '' OR guid = $4 AND session_id = '')
-            ORDER BY time_ms, seq LIMIT $5";
+    /// What was said in a call that lies on this day.
+    fn said(&mut self, day: Day, call: &Call) -> Result<Events, StoreError> {
+        let mut search = Search::new(day, call);
+        for name in Search::names(call) {
+            let calls = self.calls_of(&search, call, &name)?;
+            for place in search.places(&name, &calls) {
+                if let Some((times, most)) = search.left(&place) {
+                    search.add(self.events(call, &place, (*times.start(), *times.end(), most))?);
+                }
+            }
+        }
+        Ok(search.end())
+    }
+
+    /// The calls of a session among which a call looks for what is its own.
+    fn calls_of(
+        &mut self,
+        search: &Search,
+        call: &Call,
+        name: &SessionName,
+    ) -> Result<Vec<Candidate>, StoreError> {
+        let days: Vec<i32> = search.candidates().into_iter().map(signed).collect();
+        let [Some(first), Some(last)] = [days.first(), days.last()] else { return Ok(Vec::new()) };
+        let (which, name) = match name {
+            SessionName::Id(id) => ("session_id = $3", id),
+            SessionName::Guid(guid) => ("guid = $3", guid),
+        };
+        let sql = format!(
+            "SELECT day, call_key, started_ms, ended_ms FROM rs_call
+             WHERE day = ANY($1) AND day BETWEEN $6 AND $7 AND component_id = $2 AND {which}
+             ORDER BY abs(started_ms - $4), call_key LIMIT $5"
+        );
         let component = i64::from(call.component.id);
-        let (session, guid) = (&call.session_id, &call.guid);
-        let values: super::link::Values<'_> =
-            &[&signed(day), &component, session, guid, &MOST_EVENTS];
-        let rows = self.link.query(sql, values)?;
+        let near_ms = i64::try_from(call.started.0).unwrap_or(i64::MAX);
+        // days in an array leave out no partition, the first and the last one do
+        let values: Values<'_> = &[&days, &component, name, &near_ms, &MOST_CALLS, first, last];
+        let rows = self.link.query(&sql, values)?;
+        let candidate = |row: &Row| Candidate {
+            day: unsigned(row.get(0)),
+            call_key: uid(row, 1),
+            started_ms: row.get(2),
+            ended_ms: row.get(3),
+        };
+        Ok(rows.iter().map(candidate).collect())
+    }
+
+    /// Events of a session in these times: so many, the first ones.
+    fn events(
+        &mut self,
+        call: &Call,
+        place: &Place,
+        (from_ms, to_ms, most): (i64, i64, i64),
+    ) -> Result<Vec<Event>, StoreError> {
+        let (which, name) = match &place.name {
+            SessionName::Id(id) => ("session_id = $3", id),
+            // an event that names no session hangs on the GUID alone
+            SessionName::Guid(guid) => ("session_id = '' AND guid = $3", guid),
+        };
+        let sql = format!(
+            "SELECT time_ms, seq, level, log_id, label, text, component_id, session_id, extra
+             FROM rs_call_event WHERE day = ANY($1) AND day BETWEEN $7 AND $8
+               AND component_id = $2 AND {which} AND time_ms BETWEEN $4 AND $5
+             ORDER BY time_ms, seq LIMIT $6"
+        );
+        let days: Vec<i32> = place.days.iter().copied().map(signed).collect();
+        let [Some(first), Some(last)] = [days.iter().min(), days.iter().max()] else {
+            return Ok(Vec::new());
+        };
+        let component = i64::from(call.component.id);
+        let values: Values<'_> = &[&days, &component, name, &from_ms, &to_ms, &most, first, last];
+        let rows = self.link.query(&sql, values)?;
         let event = |row: &Row| Event {
             time_ms: row.get(0),
             seq: row.get(1),

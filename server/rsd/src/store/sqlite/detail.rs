@@ -1,23 +1,25 @@
 //! One call with all that hangs on it, and the books: the reader's questions that are no list.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use model::record::{CallGuid, ComponentType};
 use rs::Key;
+use rs::correlate::Candidate;
 use rs::report::Call;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rs::share::SessionName;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::dims::name_of;
 use super::hanging;
 use super::load;
+use super::owned::{of_calls, of_facts};
 use super::purge;
 use super::read::Reader;
+use crate::store::said::{MOST_CALLS, Search};
 use crate::store::{
-    CallName, Day, Event, Leg, ObjectKind, StoreError, days_of_events, days_of_guid, days_of_key,
+    CallName, Day, Event, Events, Leg, ObjectKind, StoreError, days_of_guid, days_of_key,
 };
-
-/// Events of one call that are given at once.
-const MOST_EVENTS: u32 = 1000;
 
 impl Reader {
     /// The legs of a call, RM's first, earliest first.
@@ -78,47 +80,55 @@ impl Reader {
         let (parent, extra) = db.query_row(rest, [key], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let missing = load::state(db, key)?.map_or_else(Vec::new, |state| state.missing());
         let var = hanging::read_var(db, key)?;
-        let mut leg = Leg { call, parent, extra, missing, trace, events: Vec::new(), var };
-        if events {
-            for day in days_of_events(day, &leg.call) {
-                leg.events.extend(self.events(day, &leg)?);
-            }
-            leg.events.sort_by_key(|event| (event.time_ms, event.seq));
-        }
-        Ok(Some(leg))
+        let events = if events { self.said(day, &call)? } else { Events::default() };
+        Ok(Some(Leg { call, parent, extra, missing, trace, events, var }))
     }
 
-    fn events(&mut self, day: Day, leg: &Leg) -> Result<Vec<Event>, StoreError> {
-        let component = i64::from(leg.call.component.id);
-        let name = name_of(&self.main, ObjectKind::Component, component)?;
-        let Some(db) = self.find(day)? else { return Ok(Vec::new()) };
-        // events of RM that name no session hang on the GUID alone
-        let mut statement = db.prepare_cached(
-            "SELECT time_ms, seq, level, log_id, label, text, component_id, session_id,
-               extra
-             FROM rs_call_event WHERE component_id = ?1 AND session_id = ?2 AND session_id <> ''
-             UNION ALL
-             SELECT time_ms, seq, level, log_id, label, text, component_id, session_id,
-               extra
-             FROM rs_call_event WHERE guid = ?3 AND session_id = '' AND component_id = ?1
-             ORDER BY time_ms, seq LIMIT ?4",
-        )?;
-        let (session, guid) = (&leg.call.session_id, &leg.call.guid);
-        let rows = statement.query_map(params![component, session, guid, MOST_EVENTS], |row| {
-            Ok(Event {
-                time_ms: row.get(0)?,
-                seq: row.get(1)?,
-                level: row.get(2)?,
-                log_id: row.get(3)?,
-                label: row.get(4)?,
-                text: row.get(5)?,
-                component_id: row.get(6)?,
-                component: name.clone(),
-                session_id: row.get(7)?,
-                extra: row.get(8)?,
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    /// What was said in a call that lies on this day.
+    fn said(&mut self, day: Day, call: &Call) -> Result<Events, StoreError> {
+        let component = i64::from(call.component.id);
+        let called = name_of(&self.main, ObjectKind::Component, component)?;
+        let mut search = Search::new(day, call);
+        for name in Search::names(call) {
+            let calls = self.calls_of(&search, call, &name)?;
+            for place in search.places(&name, &calls) {
+                for day in &place.days {
+                    let Some((times, most)) = search.left(&place) else { break };
+                    let Some(db) = self.find(*day)? else { continue };
+                    let asked = (component, called.as_deref(), times, most);
+                    search.add(events(db, &place.name, asked)?);
+                }
+            }
+        }
+        Ok(search.end())
+    }
+
+    /// The calls of a session among which a call looks for what is its own.
+    fn calls_of(
+        &mut self,
+        search: &Search,
+        call: &Call,
+        name: &SessionName,
+    ) -> Result<Vec<Candidate>, StoreError> {
+        let (which, name) = of_calls(name);
+        let sql = format!(
+            "SELECT call_key, started_ms, ended_ms FROM rs_call WHERE {which}
+             ORDER BY abs(started_ms - ?3), call_key LIMIT ?4"
+        );
+        let component = i64::from(call.component.id);
+        let near_ms = i64::try_from(call.started.0).unwrap_or(i64::MAX);
+        let mut calls = Vec::new();
+        for day in search.candidates() {
+            let Some(db) = self.find(day)? else { continue };
+            let mut statement = db.prepare_cached(&sql)?;
+            let read = |row: &Row<'_>| {
+                let (call_key, started_ms, ended_ms) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok(Candidate { day, call_key, started_ms, ended_ms })
+            };
+            let rows = statement.query_map(params![component, name, near_ms, MOST_CALLS], read)?;
+            calls.extend(rows.collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(calls)
     }
 
     pub(super) fn find(&mut self, day: Day) -> Result<Option<&mut Connection>, StoreError> {
@@ -147,4 +157,37 @@ impl Reader {
     pub(super) fn find_with(&mut self, day: Day) -> Result<Option<&Connection>, StoreError> {
         Ok(self.find(day)?.map(|db| &*db))
     }
+}
+
+/// Events of a session by its component, whose name this is, in these times: so many, the first
+/// ones.
+fn events(
+    db: &Connection,
+    name: &SessionName,
+    (component, called, times, most): (i64, Option<&str>, RangeInclusive<i64>, i64),
+) -> Result<Vec<Event>, StoreError> {
+    let (which, name) = of_facts(name);
+    let sql = format!(
+        "SELECT t.time_ms, t.seq, t.level, t.log_id, t.label, t.text, t.component_id, t.session_id,
+           t.extra
+         FROM rs_call_event t WHERE {which} AND t.time_ms BETWEEN ?3 AND ?4
+         ORDER BY t.time_ms, t.seq LIMIT ?5"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let values = params![component, name, times.start(), times.end(), most];
+    let rows = statement.query_map(values, |row| {
+        Ok(Event {
+            time_ms: row.get(0)?,
+            seq: row.get(1)?,
+            level: row.get(2)?,
+            log_id: row.get(3)?,
+            label: row.get(4)?,
+            text: row.get(5)?,
+            component_id: row.get(6)?,
+            component: called.map(ToOwned::to_owned),
+            session_id: row.get(7)?,
+            extra: row.get(8)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }

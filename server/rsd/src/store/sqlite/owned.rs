@@ -21,7 +21,7 @@ pub(super) fn of_calls(name: &SessionName) -> (&'static str, &str) {
 }
 
 /// Which facts name it.
-fn of_facts(name: &SessionName) -> (&'static str, &str) {
+pub(super) fn of_facts(name: &SessionName) -> (&'static str, &str) {
     match name {
         SessionName::Id(id) => ("t.component_id = ?1 AND t.session_id = ?2", id),
         SessionName::Guid(guid) => {

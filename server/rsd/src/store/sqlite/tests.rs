@@ -119,7 +119,7 @@ fn a_session_with_its_media_server() {
         mcp.call.tenants.iter().map(|tenant| (tenant.id, tenant.name.as_str())).collect();
     assert_eq!(tenants, [(1, "Environment"), (102, "acme")], "lent by RM");
     assert_eq!(mcp.call.application.as_ref().unwrap().id, 189, "the name's DBID");
-    let events: Vec<_> = mcp.events.iter().map(|event| event.log_id.as_str()).collect();
+    let events: Vec<_> = mcp.events.first.iter().map(|event| event.log_id.as_str()).collect();
     assert_eq!(events, ["incall_begin", "asr_open", "var"]);
     let reported = mcp.var.call.as_ref().unwrap();
     assert_eq!((reported.result, reported.ignored), (Some(1), 0));
@@ -127,7 +127,7 @@ fn a_session_with_its_media_server() {
     let crossing = store.list(&Filter::default(), Unit::Leg, None, 9, NOW).unwrap();
     let crossing = &crossing[0].legs[0];
     let legs = store.call(&CallName::Key(crossing.key), true).unwrap();
-    assert_eq!(legs[0].events.len(), 1, "an event after midnight belongs to the call before");
+    assert_eq!(legs[0].events.first.len(), 1, "an event after midnight belongs to the call before");
     assert_eq!(store.dead_letters().unwrap(), BTreeMap::from([("not_json".to_owned(), 1)]));
 }
 

@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 
 use model::record::CallGuid;
+use rs::correlate::Candidate;
 use rs::report::Call;
+use rs::share::SessionName;
 use rs::var::{VarActionRow, VarCallRow, VarCustomRow, VarRows};
 use rs::{CallState, Day, Key};
+use serde_json::json;
 use tiberius::ToSql;
 
 use super::failure::Failure;
@@ -13,10 +16,8 @@ use super::link::{Cells, Link};
 use super::read::{calls, keys_of_guids};
 use super::row::int;
 use super::statement::ask as sql;
-use crate::store::{CallName, Event, Leg, days_of_events, days_of_guid, days_of_key};
-
-/// Events of one call that are given at once.
-const MOST_EVENTS: i64 = 1000;
+use crate::store::said::{MOST_CALLS, Place, Search};
+use crate::store::{CallName, Event, Events, Leg, days_of_guid, days_of_key};
 
 /// The legs of a call, RM's first, earliest first.
 pub(super) async fn call(
@@ -67,14 +68,8 @@ async fn leg(link: &mut Link, day: Day, call: Call, events: bool) -> Result<Leg,
         None => None,
     };
     let var = var(link, &values).await?;
-    let mut leg = Leg { call, parent, extra, missing, trace, events: Vec::new(), var };
-    if events {
-        for day in days_of_events(day, &leg.call) {
-            leg.events.extend(events_of(link, day, &leg.call).await?);
-        }
-        leg.events.sort_by_key(|event| (event.time_ms, event.seq));
-    }
-    Ok(leg)
+    let events = if events { said(link, day, &call).await? } else { Events::default() };
+    Ok(Leg { call, parent, extra, missing, trace, events, var })
 }
 
 /// What a voice application reported of the call of this day and key.
@@ -115,10 +110,62 @@ async fn var(link: &mut Link, at: &[&dyn ToSql]) -> Result<VarRows, Failure> {
     })
 }
 
-async fn events_of(link: &mut Link, day: Day, call: &Call) -> Result<Vec<Event>, Failure> {
+/// What was said in a call that lies on this day.
+async fn said(link: &mut Link, day: Day, call: &Call) -> Result<Events, Failure> {
+    let mut search = Search::new(day, call);
+    for name in Search::names(call) {
+        let calls = calls_of(link, &search, call, &name).await?;
+        for place in search.places(&name, &calls) {
+            if let Some((times, most)) = search.left(&place) {
+                let asked = (*times.start(), *times.end(), most);
+                search.add(events_of(link, call, &place, asked).await?);
+            }
+        }
+    }
+    Ok(search.end())
+}
+
+/// The calls of a session among which a call looks for what is its own.
+async fn calls_of(
+    link: &mut Link,
+    search: &Search,
+    call: &Call,
+    name: &SessionName,
+) -> Result<Vec<Candidate>, Failure> {
+    let days = search.candidates();
+    if days.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (statement, name) = match name {
+        SessionName::Id(id) => (sql::CALLS_OF_SESSION, id),
+        SessionName::Guid(guid) => (sql::CALLS_OF_GUID, guid),
+    };
+    let days = json!(days).to_string();
     let component = i64::from(call.component.id);
-    let values: [&dyn ToSql; 5] =
-        [&int(day), &component, &call.session_id, &call.guid, &MOST_EVENTS];
+    let near_ms = i64::try_from(call.started.0).unwrap_or(i64::MAX);
+    let values: [&dyn ToSql; 5] = [&days, &component, name, &near_ms, &MOST_CALLS];
+    let read = |cells: &Cells<'_>| {
+        let (day, call_key) = (cells.day(0)?, cells.key(1)?);
+        let (started_ms, ended_ms) = (cells.some(2, Cells::number)?, cells.number(3)?);
+        Ok(Candidate { day, call_key, started_ms, ended_ms })
+    };
+    link.ask(statement, &values, read).await
+}
+
+/// Events of a session in these times: so many, the first ones.
+async fn events_of(
+    link: &mut Link,
+    call: &Call,
+    place: &Place,
+    (from_ms, to_ms, most): (i64, i64, i64),
+) -> Result<Vec<Event>, Failure> {
+    let component = i64::from(call.component.id);
+    let (statement, name) = match &place.name {
+        SessionName::Id(id) => (sql::EVENTS, id),
+        SessionName::Guid(guid) => (sql::EVENTS_BY_GUID, guid),
+    };
+    let days = json!(place.days).to_string();
+    let values: [&dyn ToSql; 6] = [&days, &component, name, &from_ms, &to_ms, &most];
     let read = |cells: &Cells<'_>| {
         Ok(Event {
             time_ms: cells.some(0, Cells::number)?,
@@ -133,5 +180,5 @@ async fn events_of(link: &mut Link, day: Day, call: &Call) -> Result<Vec<Event>,
             extra: cells.text(9)?,
         })
     };
-    link.ask(sql::EVENTS, &values, read).await
+    link.ask(statement, &values, read).await
 }

@@ -281,7 +281,7 @@ pub(super) fn a_call(store: &dyn Store) {
     fill(store);
     let said = |store: &dyn Store, key| {
         let legs = store.call(&CallName::Key(key), true).unwrap();
-        (format!("{legs:?}"), legs[0].events.len(), legs[0].var.actions.len())
+        (format!("{legs:?}"), legs[0].events.first.len(), legs[0].var.actions.len())
     };
     let all = calls(store);
     let of_session = |call: &&Call| call.session_id == "E1DE";

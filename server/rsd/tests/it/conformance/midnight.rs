@@ -76,7 +76,7 @@ pub(super) fn of_one_leg(database: &dyn Fn(&str) -> Box<dyn Store>) {
             let tenants: Vec<u32> = call.tenants.iter().map(|tenant| tenant.id).collect();
             let profile = call.application.as_ref().map(|profile| profile.id);
             assert_eq!((&*tenants, profile), (&[1, 103][..], Some(190)), "{name} {records}");
-            assert_eq!((events.len(), var.call.is_some(), var.actions.len()), (5, true, 1));
+            assert_eq!((events.first.len(), var.call.is_some(), var.actions.len()), (5, true, 1));
             let mut told = of_calls(&*store);
             let bins = bins::answers(&*store);
             for of in ["OutcomeRow", "ActionRow", "SqRow"] {
@@ -165,7 +165,7 @@ fn whole(store: &dyn Store) {
         let shown: Vec<bool> = shown.map(|item| item.legs[0].leg.is_some()).collect();
         assert_eq!(shown, vec![true; rm], "{guid}");
         assert_eq!(store.count(&Filter::default(), Unit::Guid, NOW).unwrap(), items.len() as u64);
-        let events: Vec<&str> = media[2].events.iter().map(|event| &*event.log_id).collect();
+        let events: Vec<&str> = media[2].events.first.iter().map(|event| &*event.log_id).collect();
         assert_eq!(events, ["var", "asr_open"]);
         assert!(media[2].var.call.is_some());
     }

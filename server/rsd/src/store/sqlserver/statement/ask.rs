@@ -164,6 +164,39 @@ AND ",
     };
 }
 
+/// Calls of days (1) and a component (2).
+macro_rules! calls_of {
+    ($which:literal) => {
+        concat!(
+            "SELECT TOP (@P5) day, call_key, started_ms, ended_ms FROM rs_call
+WHERE day IN (SELECT j.id FROM OPENJSON(@P1) WITH (id bigint '$') AS j)
+  AND component_id = @P2 AND ",
+            $which,
+            "
+ORDER BY ABS(started_ms - @P4), call_key
+OPTION (RECOMPILE)"
+        )
+    };
+}
+
+/// Events of days (1) and a component (2).
+macro_rules! events {
+    ($which:literal) => {
+        concat!(
+            "SELECT TOP (@P6) e.time_ms, e.seq, e.level, e.log_id, e.label, e.text, e.component_id,
+  m.name, e.session_id, e.extra
+FROM rs_call_event AS e
+LEFT JOIN rs_dim_component AS m ON m.id = e.component_id
+WHERE e.day IN (SELECT j.id FROM OPENJSON(@P1) WITH (id bigint '$') AS j)
+  AND e.component_id = @P2 AND ",
+            $which,
+            " AND e.time_ms BETWEEN @P4 AND @P5
+ORDER BY e.time_ms, e.seq
+OPTION (RECOMPILE)"
+        )
+    };
+}
+
 macro_rules! streams {
     () => {
         "SELECT producer, boot, stream, received, max_seq, announced_seq, duplicates,
@@ -251,15 +284,14 @@ FROM rs_var_action WHERE day = @P1 AND call_key = @P2 ORDER BY n";
     VAR_CUSTOM = "SELECT name, value FROM rs_var_custom
 WHERE day = @P1 AND call_key = @P2 ORDER BY name";
 
-    /// Events of a call; those of RM that name no session hang on the GUID alone.
-    EVENTS = "SELECT TOP (@P5) e.time_ms, e.seq, e.level, e.log_id, e.label, e.text, e.component_id,
-  m.name, e.session_id, e.extra
-FROM rs_call_event AS e
-LEFT JOIN rs_dim_component AS m ON m.id = e.component_id
-WHERE e.day = @P1 AND e.component_id = @P2
-AND (e.session_id = @P3 AND @P3 <> N'' OR e.session_id = N'' AND e.guid = @P4)
-ORDER BY e.time_ms, e.seq
-OPTION (RECOMPILE)";
+    /// Calls of a session, those that began nearest to a time.
+    CALLS_OF_SESSION = calls_of!("session_id = @P3");
+    /// Those of a GUID.
+    CALLS_OF_GUID = calls_of!("guid = @P3");
+    /// Events of a session in times.
+    EVENTS = events!("e.session_id = @P3");
+    /// Those that name no session hang on the GUID alone.
+    EVENTS_BY_GUID = events!("e.session_id = N'' AND e.guid = @P3");
 
     /// Components.
     COMPONENTS = "SELECT id, name, synthetic, alias_of, last_ms, type, NULL FROM rs_dim_component
