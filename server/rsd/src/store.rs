@@ -9,6 +9,7 @@ pub mod custody;
 pub mod erasing;
 pub mod exporting;
 pub mod keeping;
+mod leaving;
 pub mod postgres;
 mod prepare;
 mod said;

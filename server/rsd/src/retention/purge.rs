@@ -198,8 +198,8 @@ pub fn emergency(
         if key::start_ms(day) >= before_ms || !run.keep(day, &Leaving::Due(day, &[due]), keep)? {
             break;
         }
-        let gone = run.slices(|most| keeping.delete(lease, day, &due, most));
-        match gone.and_then(|_| keeping.give_back(lease, day)) {
+        let gone = run.due(keeping, lease, day, &due);
+        match gone.and_then(|()| keeping.give_back(lease, day)) {
             Err(error @ StoreError::Damaged(_)) => {
                 run.report.blocked.insert(day, Why::Damaged(error.reason()));
             }
@@ -252,6 +252,27 @@ impl Run<'_> {
         Ok(gone)
     }
 
+    /// Slices of what is due on a day, each behind the one before.
+    fn due(
+        &mut self,
+        keeping: &dyn Keeping,
+        lease: &Lease,
+        day: Day,
+        due: &Due,
+    ) -> Result<(), StoreError> {
+        let mut after = None;
+        while let Some(most) = (self.next)() {
+            let slice = keeping.delete(lease, day, due, after, most)?;
+            self.report.rows += slice.rows;
+            after = slice.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+        self.ended = true;
+        Ok(())
+    }
+
     /// Has it written down; false: it stays.
     fn keep(
         &mut self,
@@ -300,7 +321,7 @@ impl Run<'_> {
             return Ok(());
         }
         for due in &plan.due {
-            self.slices(|most| keeping.delete(lease, day, due, most))?;
+            self.due(keeping, lease, day, due)?;
         }
         // a call that comes from now on keeps its day
         let last_ms = groups.iter().filter_map(|group| group.last_ended_ms).max();

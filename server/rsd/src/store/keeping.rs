@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rs::orphan::Waiting;
-use rs::retention::{Due, Group, Holder, Terms, Wanted};
+use rs::retention::{Due, Group, Holder, Terms, Wanted, What, Which};
 use rs::rollup::{Granularity, Job, PORT_EVENTS};
 use rs::{CallState, Day, Key};
 
@@ -46,6 +46,47 @@ pub struct Override {
     pub wanted: Wanted,
     /// When it was set.
     pub set_ms: i64,
+}
+
+/// Where a slice of what is due on a day has ended: the next one looks at nothing before it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Behind this event, in the order in which the database has them: its number, or its key.
+    Event(i64, Key),
+    /// Behind this call, in the order of their starts, ms.
+    Call(i64, Key),
+}
+
+impl After {
+    const EVENT: Self = Self::Event(i64::MIN, [0; 16]);
+    const CALL: Self = Self::Call(i64::MIN, [0; 16]);
+
+    /// Where the first slice begins; `None`: there is nothing to be looked for.
+    pub(super) const fn first(due: &Due) -> Option<Self> {
+        match (due.what, due.which) {
+            (What::Cdr, Which::Loose) => None,
+            (What::Cdr, Which::All) | (_, Which::Of { .. }) => Some(Self::CALL),
+            (What::Events | What::Var, Which::All | Which::Loose) => Some(Self::EVENT),
+        }
+    }
+
+    /// What follows when all events have been looked at.
+    pub(super) fn events(due: &Due) -> Option<Self> {
+        (due.what == What::Var && due.which == Which::All).then_some(Self::CALL)
+    }
+}
+
+/// Events that a slice takes at most for each call that it may look at: the calls of the first one
+/// that has more are looked at again.
+pub(super) const EVENTS_OF_A_CALL: i64 = 20;
+
+/// What a slice did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slice {
+    /// Rows that went.
+    pub rows: u64,
+    /// Where the next one begins; `None`: nothing is left.
+    pub next: Option<After>,
 }
 
 /// What goes by its age alone.
@@ -161,9 +202,17 @@ pub trait Keeping: Send + Sync {
     /// The calls of a day, by tenant and profile.
     fn groups(&self, day: Day) -> Result<Vec<Group>, StoreError>;
 
-    /// Deletes a slice of what is due on a day; 0: nothing was left. `most` bounds the calls or
-    /// events that are looked for; what hangs on a call goes with it.
-    fn delete(&self, lease: &Lease, day: Day, due: &Due, most: u32) -> Result<u64, StoreError>;
+    /// Deletes a slice of what is due on a day, of what lies behind the last one. `most` bounds the
+    /// calls that are looked at, or the events where no call says which; of a call with very many
+    /// events only some go.
+    fn delete(
+        &self,
+        lease: &Lease,
+        day: Day,
+        due: &Due,
+        after: Option<After>,
+        most: u32,
+    ) -> Result<Slice, StoreError>;
 
     /// Deletes a slice of all facts of a day, or all of them where that takes no time; 0: nothing
     /// was left, or a call of the day is in progress or ended after `last_ms`: it came after this

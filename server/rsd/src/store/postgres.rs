@@ -12,6 +12,7 @@ mod books;
 mod call;
 mod custody;
 mod detail;
+mod due;
 mod erasing;
 mod exporting;
 mod facts;

@@ -13,6 +13,7 @@ mod check;
 mod custody;
 mod detail;
 mod dims;
+mod due;
 mod erasing;
 mod exporting;
 mod facts;

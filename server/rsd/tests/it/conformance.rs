@@ -22,6 +22,7 @@ mod questions;
 mod reused;
 mod rollups;
 mod said;
+mod slices;
 mod stories;
 mod views;
 
@@ -115,7 +116,7 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
 /// A story of the jobs that keep a database.
 type Kept = (&'static str, fn(&dyn Store));
 
-const KEPT: [Kept; 23] = [
+const KEPT: [Kept; 25] = [
     ("erased", erasing::a_number),
     ("forgotten", erasing::a_call),
     ("sixty_days", keeping::sixty_days),
@@ -124,6 +125,8 @@ const KEPT: [Kept; 23] = [
     ("of_one_tenant", keeping::of_one_tenant),
     ("only_of_its_own_call", keeping::only_of_its_own_call),
     ("only_its_own", keeping::only_its_own),
+    ("slices", slices::behind_one_another),
+    ("slices_apart", slices::of_the_days_beside),
     ("pressure", keeping::pressure),
     ("at_work", keeping::at_work),
     ("true_end", epochs::true_end),

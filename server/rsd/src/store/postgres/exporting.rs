@@ -7,9 +7,10 @@ use tokio_postgres::Row;
 
 use super::Postgres;
 use super::custody::note;
+use super::due;
 use super::link::{Uid, Values};
 use super::load::{self, signed, uid, unsigned};
-use super::purge::{self, REPORT};
+use super::purge::REPORT;
 use crate::store::StoreError;
 use crate::store::custody::Audit;
 use crate::store::exporting::{ExportRun, ExportState, Exporting, Stamp, Told, unpacked};
@@ -65,7 +66,7 @@ impl Exporting for Postgres {
     }
 
     fn is_due(&self, day: Day, due: &Due) -> Result<bool, StoreError> {
-        self.job(|link| purge::is_due(link, day, due))
+        self.job(|link| due::is_due(link, day, due))
     }
 
     fn stamp(&self, day: Day) -> Result<Stamp, StoreError> {

@@ -8,11 +8,13 @@ use rs::{CallState, Day, Key, key};
 use super::custody::with_line;
 use super::link::{Link, Uid};
 use super::load::{signed, uid, unsigned};
-use super::purge;
 use super::{Postgres, WRITE, lock};
+use super::{due, purge};
 use crate::store::StoreError;
 use crate::store::custody::Audit;
-use crate::store::keeping::{Aged, Indexed, Jobs, Keeping, Lease, Live, Override, Room, fenced};
+use crate::store::keeping::{
+    After, Aged, Indexed, Jobs, Keeping, Lease, Live, Override, Room, Slice, fenced,
+};
 
 impl Postgres {
     /// Lends the jobs' connection; one that met an error is made anew next time.
@@ -35,20 +37,20 @@ impl Postgres {
     }
 
     /// A change of a job, which is undone where another holds its lease.
-    pub(super) fn change(
+    pub(super) fn change<T>(
         &self,
         lease: &Lease,
-        work: impl FnOnce(&mut Link) -> Result<u64, StoreError>,
-    ) -> Result<u64, StoreError> {
+        work: impl FnOnce(&mut Link) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         self.job(|link| {
             link.batch("BEGIN")?;
             if !holds(link, lease)? {
                 link.batch("ROLLBACK")?;
                 return Err(fenced(lease.name));
             }
-            let rows = work(link)?;
+            let done = work(link)?;
             link.batch("COMMIT")?;
-            Ok(rows)
+            Ok(done)
         })
     }
 }
@@ -208,8 +210,15 @@ impl Keeping for Postgres {
         })
     }
 
-    fn delete(&self, lease: &Lease, day: Day, due: &Due, most: u32) -> Result<u64, StoreError> {
-        self.change(lease, |link| purge::due(link, day, due, most))
+    fn delete(
+        &self,
+        lease: &Lease,
+        day: Day,
+        due: &Due,
+        after: Option<After>,
+        most: u32,
+    ) -> Result<Slice, StoreError> {
+        self.change(lease, |link| due::slice(link, day, due, after, most))
     }
 
     fn delete_facts(

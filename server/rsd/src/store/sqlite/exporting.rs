@@ -7,9 +7,9 @@ use rusqlite::params;
 
 use super::custody::note;
 use super::keeping::check;
-use super::purge::{self, REPORT};
+use super::purge::REPORT;
 use super::write::begin;
-use super::{Sqlite, load};
+use super::{Sqlite, due, load};
 use crate::store::StoreError;
 use crate::store::custody::Audit;
 use crate::store::exporting::{ExportRun, ExportState, Exporting, Stamp, Told, unpacked};
@@ -86,7 +86,7 @@ impl Exporting for Sqlite {
     }
 
     fn is_due(&self, day: Day, due: &Due) -> Result<bool, StoreError> {
-        self.keep_day(day, |keeper| keeper.day(day)?.map_or(Ok(false), |db| purge::is_due(db, due)))
+        self.keep_day(day, |keeper| keeper.day(day)?.map_or(Ok(false), |db| due::is_due(db, due)))
     }
 
     fn stamp(&self, day: Day) -> Result<Stamp, StoreError> {

@@ -14,10 +14,12 @@ use super::aside::of_main;
 use super::custody::note;
 use super::files::{Days, Layout};
 use super::write::begin;
-use super::{load, purge};
+use super::{due, load, purge};
 use crate::store::StoreError;
 use crate::store::custody::Audit;
-use crate::store::keeping::{Aged, Indexed, Jobs, Keeping, Lease, Live, Override, Room, fenced};
+use crate::store::keeping::{
+    After, Aged, Indexed, Jobs, Keeping, Lease, Live, Override, Room, Slice, fenced,
+};
 
 /// Connections of the jobs: the main file and one day at a time.
 pub(super) struct Keeper {
@@ -310,10 +312,17 @@ impl Keeping for Sqlite {
         })
     }
 
-    fn delete(&self, lease: &Lease, day: Day, due: &Due, most: u32) -> Result<u64, StoreError> {
+    fn delete(
+        &self,
+        lease: &Lease,
+        day: Day,
+        due: &Due,
+        after: Option<After>,
+        most: u32,
+    ) -> Result<Slice, StoreError> {
         self.keep_day(day, |keeper| {
             keeper.check(lease)?;
-            keeper.day(day)?.map_or(Ok(0), |db| purge::due(db, due, most))
+            due::slice((&mut keeper.days, keeper.now_ms), day, due, after, most)
         })
     }
 

@@ -1,24 +1,15 @@
 //! What goes from a file, slice by slice, each in a transaction of its own.
 
 use rs::key;
-use rs::retention::{Due, What, Which};
 use rs::rollup::Granularity;
-use rusqlite::{Connection, ToSql, params};
+use rusqlite::{Connection, params};
 
 use super::write::begin;
 use super::{bin_rows, files};
 use crate::store::bins::Table;
-use crate::store::keeping::{Aged, FACTS, no_ports};
+use crate::store::keeping::{Aged, FACTS};
 use crate::store::{Day, StoreError};
 
-/// An event is of a call from so long before its start to so long after its end, ms.
-const AROUND_MS: i64 = 60_000;
-/// A call of the session of `e`, which may be used again, ...
-const OF_CALL: &str = "SELECT 1 FROM rs_call AS c
-    WHERE c.component_id = e.component_id AND c.session_id = e.session_id";
-/// ... that `e` may be of: it stays as long as such a call of others does.
-const AROUND: &str =
-    "e.time_ms BETWEEN c.started_ms - 60000 AND ifnull(c.ended_ms, e.time_ms) + 60000";
 /// Free pages of a file that are worth giving back, of 8 KiB.
 const FREE_PAGES: i64 = 128;
 /// A level, `b`, that is the one before of none that stays.
@@ -27,153 +18,6 @@ const IS_FOLLOWED: &str = " AND (level_start + net = 0 OR EXISTS (
       AND n.measure = b.measure AND n.sub = b.sub AND n.bin_ms > b.bin_ms AND n.bin_ms < ?2))";
 /// Reports of voice applications are events with such a label.
 pub(super) const REPORT: &str = "label GLOB 'com.genesyslab.var.*'";
-
-/// A slice of what is due.
-pub(super) fn due(db: &mut Connection, due: &Due, most: u32) -> Result<u64, StoreError> {
-    let Due { what, which, before_ms } = *due;
-    match what {
-        What::Cdr => calls(db, which, before_ms, most),
-        What::Events => events(db, &plain(which), which, before_ms, most),
-        What::Var => {
-            let calls = reports(db, which, before_ms, most)?;
-            Ok(calls + events(db, &which_events(REPORT, which), which, before_ms, most)?)
-        }
-    }
-}
-
-/// The calls of a tenant and profile, `c`; values 3 and 4.
-fn of(which: Which) -> (&'static str, [Option<i64>; 2]) {
-    match which {
-        Which::Of { tenant, profile } => {
-            (" AND c.tenant_id IS ?3 AND c.profile_id IS ?4", [tenant, profile])
-        }
-        Which::All | Which::Loose => (" AND ?3 IS NULL AND ?4 IS NULL", [None, None]),
-    }
-}
-
-/// Whether a slice of it would delete anything.
-pub(super) fn is_due(db: &Connection, due: &Due) -> Result<bool, StoreError> {
-    let Due { what, which, before_ms } = *due;
-    let (whose, [tenant, profile]) = of(which);
-    let values = params![before_ms, 1, tenant, profile];
-    let found = |sql: &str| Ok::<_, StoreError>(db.prepare_cached(sql)?.exists(values)?);
-    let calls = |of: &str| {
-        format!("SELECT 1 FROM {of} WHERE c.live = 0 AND c.ended_ms < ?1{whose} LIMIT ?2")
-    };
-    Ok(match what {
-        What::Cdr => found(&calls("rs_call AS c"))?,
-        What::Events => found(&plain(which))?,
-        What::Var => {
-            let of = "rs_var_call AS v JOIN rs_call AS c ON c.call_key = v.call_key";
-            which != Which::Loose && found(&calls(of))? || found(&which_events(REPORT, which))?
-        }
-    })
-}
-
-fn calls(db: &mut Connection, which: Which, before_ms: i64, most: u32) -> Result<u64, StoreError> {
-    let transaction = db.transaction()?;
-    let (whose, [tenant, profile]) = of(which);
-    let sql = format!(
-        "SELECT c.call_key, c.component_id, c.session_id, c.started_ms, c.ended_ms
-         FROM rs_call AS c
-         WHERE c.live = 0 AND c.ended_ms < ?1{whose} LIMIT ?2"
-    );
-    let mut statement = transaction.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![before_ms, most, tenant, profile], |row| {
-        Ok((row.get::<_, rs::Key>(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-    })?;
-    let found: Vec<(rs::Key, i64, String, i64, i64)> = rows.collect::<Result<_, _>>()?;
-    drop(statement);
-    let mut gone = 0;
-    for (key, component, session, started_ms, ended_ms) in found {
-        let (first, last) = (started_ms - AROUND_MS, ended_ms + AROUND_MS);
-        for (table, by) in FACTS {
-            let values: &[&dyn ToSql] = match *by.first().unwrap_or(&"") {
-                "call_key" => &[&key],
-                _ if table == "rs_kept_record" => continue,
-                _ => &[&component, &session, &first, &last, &key],
-            };
-            let by_key = values.len() == 1;
-            let sql = match by_key {
-                true => format!("DELETE FROM {table} WHERE call_key = ?1"),
-                false => format!(
-                    "DELETE FROM {table} AS e WHERE component_id = ?1 AND session_id = ?2
-                       AND time_ms BETWEEN ?3 AND ?4
-                       AND NOT EXISTS ({OF_CALL} AND {AROUND} AND c.call_key <> ?5)"
-                ),
-            };
-            gone += transaction.prepare_cached(&sql)?.execute(values)?;
-        }
-    }
-    transaction.commit()?;
-    Ok(rows_of(gone))
-}
-
-/// The numbers of events that are no reports, nor of ports.
-fn plain(which: Which) -> String {
-    which_events(&format!("(label IS NULL OR NOT {REPORT}) AND {}", no_ports("log_id")), which)
-}
-
-/// The numbers of events; `kind` says which labels.
-fn which_events(kind: &str, which: Which) -> String {
-    let (whose, _) = of(which);
-    let hangs = match which {
-        Which::All => format!("1{whose}"),
-        Which::Of { .. } => format!(
-            "EXISTS ({OF_CALL}{whose})
-             AND NOT EXISTS ({OF_CALL} AND {AROUND} AND NOT (1{whose}))"
-        ),
-        Which::Loose => format!("NOT EXISTS ({OF_CALL}){whose}"),
-    };
-    format!(
-        "SELECT e.no FROM rs_call_event AS e WHERE e.time_ms < ?1 AND {kind} AND {hangs} LIMIT ?2"
-    )
-}
-
-fn events(
-    db: &Connection,
-    numbers: &str,
-    which: Which,
-    before_ms: i64,
-    most: u32,
-) -> Result<u64, StoreError> {
-    let (_, [tenant, profile]) = of(which);
-    let sql = format!("DELETE FROM rs_call_event WHERE no IN ({numbers})");
-    let values = params![before_ms, most, tenant, profile];
-    Ok(rows_of(db.prepare_cached(&sql)?.execute(values)?))
-}
-
-/// What voice applications reported of calls that are over.
-fn reports(
-    db: &mut Connection,
-    which: Which,
-    before_ms: i64,
-    most: u32,
-) -> Result<u64, StoreError> {
-    if which == Which::Loose {
-        return Ok(0);
-    }
-    let transaction = db.transaction()?;
-    let (whose, [tenant, profile]) = of(which);
-    let sql = format!(
-        "SELECT c.call_key FROM rs_var_call AS v JOIN rs_call AS c ON c.call_key = v.call_key
-         WHERE c.live = 0 AND c.ended_ms < ?1{whose} LIMIT ?2"
-    );
-    let mut statement = transaction.prepare_cached(&sql)?;
-    let rows = statement
-        .query_map(params![before_ms, most, tenant, profile], |row| row.get::<_, rs::Key>(0))?;
-    let keys: Vec<rs::Key> = rows.collect::<Result<_, _>>()?;
-    drop(statement);
-    let mut gone = 0;
-    for key in keys {
-        for table in ["rs_var_action", "rs_var_custom", "rs_var_call"] {
-            let sql = format!("DELETE FROM {table} WHERE call_key = ?1");
-            gone += transaction.prepare_cached(&sql)?.execute([key])?;
-        }
-    }
-    transaction.commit()?;
-    Ok(rows_of(gone))
-}
 
 /// Has no call of the day shown from now on, whatever the power does; false: one has come that
 /// keeps them. A question finds no day that is half there.
@@ -383,6 +227,6 @@ fn slice(
     Ok(rows_of(db.execute(&sql, [])?))
 }
 
-fn rows_of(rows: usize) -> u64 {
+pub(super) fn rows_of(rows: usize) -> u64 {
     u64::try_from(rows).unwrap_or(u64::MAX)
 }

@@ -3,6 +3,7 @@
 
 mod cache;
 mod damage;
+mod due;
 mod erasing;
 mod going;
 mod hanging;

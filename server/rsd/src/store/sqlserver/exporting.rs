@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::link::Cells;
 use super::row::{int, key};
 use super::statement::{exporting, keeping as sql};
-use super::{SqlServer, load, purge};
+use super::{SqlServer, due, load};
 use crate::store::StoreError;
 use crate::store::custody::Audit;
 use crate::store::exporting::{ExportRun, ExportState, Exporting, Stamp, Told, unpacked};
@@ -57,7 +57,7 @@ impl Exporting for SqlServer {
 
     fn is_due(&self, day: Day, due: &Due) -> Result<bool, StoreError> {
         // outside a transaction the locks of the questions are gone with them
-        Ok(self.read(async |link| purge::is_due(link, day, due).await)?)
+        Ok(self.read(async |link| due::is_due(link, day, due).await)?)
     }
 
     fn stamp(&self, day: Day) -> Result<Stamp, StoreError> {

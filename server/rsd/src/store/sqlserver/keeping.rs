@@ -12,18 +12,20 @@ use super::failure::Failure;
 use super::link::{Cells, Link};
 use super::row::{int, key};
 use super::statement::keeping as sql;
-use super::{SqlServer, custody, purge, save};
+use super::{SqlServer, custody, due, purge, save};
 use crate::store::StoreError;
 use crate::store::custody::Audit;
-use crate::store::keeping::{Aged, Indexed, Jobs, Keeping, Lease, Live, Override, Room, fenced};
+use crate::store::keeping::{
+    After, Aged, Indexed, Jobs, Keeping, Lease, Live, Override, Room, Slice, fenced,
+};
 
 impl SqlServer {
     /// A change of a job, which is undone where another holds its lease.
-    pub(super) fn change(
+    pub(super) fn change<T>(
         &self,
         lease: &Lease,
-        work: impl AsyncFnOnce(&mut Link) -> Result<u64, Failure>,
-    ) -> Result<u64, StoreError> {
+        work: impl AsyncFnOnce(&mut Link) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
         let done = self.write(async |link| {
             link.begin().await?;
             if !holds(link, lease.name, lease.fence).await? {
@@ -178,8 +180,15 @@ impl Keeping for SqlServer {
         Ok(self.read(async |link| link.ask(sql::GROUPS, &[&day], read).await)?)
     }
 
-    fn delete(&self, lease: &Lease, day: Day, due: &Due, most: u32) -> Result<u64, StoreError> {
-        self.change(lease, async |link| purge::due(link, day, due, most).await)
+    fn delete(
+        &self,
+        lease: &Lease,
+        day: Day,
+        due: &Due,
+        after: Option<After>,
+        most: u32,
+    ) -> Result<Slice, StoreError> {
+        self.change(lease, async |link| due::slice(link, day, due, after, most).await)
     }
 
     fn delete_facts(

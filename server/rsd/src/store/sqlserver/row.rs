@@ -1,5 +1,7 @@
 //! Values on their way into columns, and keys as JSON.
 
+use std::ops::RangeInclusive;
+
 use rs::{Day, Key};
 use serde_json::{Value, json};
 
@@ -46,6 +48,16 @@ pub(super) fn sessions<'s>(sessions: impl IntoIterator<Item = (Day, i64, &'s str
     let sessions =
         sessions.map(|(day, component, name)| json!({"d": day, "c": component, "s": name}));
     Value::Array(sessions.collect()).to_string()
+}
+
+/// Times of sessions: component, name, and from when to when.
+pub(super) fn times<'s>(
+    times: impl IntoIterator<Item = (i64, &'s str, &'s RangeInclusive<i64>)>,
+) -> String {
+    let times = times.into_iter().map(
+        |(component, name, of)| json!({"c": component, "s": name, "f": of.start(), "u": of.end()}),
+    );
+    Value::Array(times.collect()).to_string()
 }
 
 fn hex(key: &Key) -> String {

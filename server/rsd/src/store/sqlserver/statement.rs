@@ -27,6 +27,7 @@ impl Statement {
         let all = [schema::ALL, accounts::ALL, save::ALL, load::ALL, ask::ALL, custody::ALL];
         let all = all.into_iter().chain([
             keeping::ALL,
+            due::ALL,
             bins::ALL,
             bins_gone::ALL,
             facts::ALL,
@@ -52,6 +53,7 @@ pub(super) mod ask;
 pub(super) mod bins;
 pub(super) mod bins_gone;
 pub(super) mod custody;
+pub(super) mod due;
 pub(super) mod erasing;
 pub(super) mod exporting;
 pub(super) mod facts;

@@ -60,44 +60,7 @@ JOIN OPENJSON(@P1) WITH (d int '$.d', k char(32) '$.k') AS j ON t.day = j.d
     };
 }
 
-/// What names a call by its session, from a minute before its start to one after its end, unless
-/// that may be of another call, which stays: a session id may be used again.
-macro_rules! of_sessions {
-    ($table:literal) => {
-        concat!(
-            "DELETE FROM ",
-            $table,
-            " WHERE day = @P2 AND EXISTS (
-  SELECT 1 FROM OPENJSON(@P1) WITH (d int '$.d', k char(32) '$.k') AS j
-  JOIN rs_call AS c ON c.day = j.d AND c.call_key = CONVERT(binary(16), j.k, 2)
-  WHERE c.component_id = ",
-            $table,
-            ".component_id AND c.session_id = ",
-            $table,
-            ".session_id
-    AND ",
-            $table,
-            ".time_ms BETWEEN c.started_ms - 60000 AND c.ended_ms + 60000)
-AND NOT EXISTS (
-  SELECT 1 FROM rs_call AS o
-  WHERE o.day = @P2 AND o.component_id = ",
-            $table,
-            ".component_id AND o.session_id = ",
-            $table,
-            ".session_id
-    AND ",
-            $table,
-            ".time_ms BETWEEN o.started_ms - 60000
-      AND COALESCE(o.ended_ms, ",
-            $table,
-            ".time_ms) + 60000
-    AND NOT EXISTS (SELECT 1 FROM OPENJSON(@P1) WITH (d int '$.d', k char(32) '$.k') AS j
-      WHERE o.call_key = CONVERT(binary(16), j.k, 2)))"
-        )
-    };
-}
-
-/// Events of calls, or of none, by label.
+/// Events of calls, or of none, by label: of any call of their session.
 macro_rules! some_events {
     ($label:literal) => {
         concat!(
@@ -107,27 +70,18 @@ macro_rules! some_events {
             "
   AND (@P4 = 0 OR (@P4 = 1 AND EXISTS (SELECT 1 FROM rs_call AS c
       WHERE c.day = rs_call_event.day AND c.component_id = rs_call_event.component_id
-        AND c.session_id = rs_call_event.session_id AND ",
+        AND (c.session_id = rs_call_event.session_id
+          OR rs_call_event.session_id = N'' AND c.guid = rs_call_event.guid
+            AND c.component_type <> 1)
+        AND ",
             whose!(),
-            ") AND NOT EXISTS (SELECT 1 FROM rs_call AS c
-      WHERE c.day = rs_call_event.day AND c.component_id = rs_call_event.component_id
-        AND c.session_id = rs_call_event.session_id
-        AND rs_call_event.time_ms BETWEEN c.started_ms - 60000
-          AND COALESCE(c.ended_ms, rs_call_event.time_ms) + 60000
-        AND CASE WHEN ",
-            whose!(),
-            " THEN 0 ELSE 1 END = 1))
+            "))
     OR (@P4 = 2 AND NOT EXISTS (SELECT 1 FROM rs_call AS c
       WHERE c.day = rs_call_event.day AND c.component_id = rs_call_event.component_id
-        AND c.session_id = rs_call_event.session_id)))"
+        AND (c.session_id = rs_call_event.session_id
+          OR rs_call_event.session_id = N'' AND c.guid = rs_call_event.guid
+            AND c.component_type <> 1))))"
         )
-    };
-}
-
-/// They go.
-macro_rules! events {
-    ($label:literal) => {
-        concat!("WITH t AS (SELECT TOP (@P3) ", some_events!($label), ")\nDELETE FROM t")
     };
 }
 
@@ -225,11 +179,6 @@ FROM rs_call WHERE day = @P1 GROUP BY tenant_id, profile_id";
     /// Those with reports of voice applications.
     OVER_REPORTED = over!("\nJOIN rs_var_call AS v ON v.day = c.day AND v.call_key = c.call_key");
 
-    /// Events of sessions.
-    SESSIONS_EVENT = of_sessions!("rs_call_event");
-    /// Quality of sessions.
-    SESSIONS_QUALITY = of_sessions!("rs_sq_call");
-
     /// What hangs on calls.
     CALLS_VAR_ACTION = of_calls!("rs_var_action");
     /// What hangs on calls.
@@ -246,12 +195,6 @@ FROM rs_call WHERE day = @P1 GROUP BY tenant_id, profile_id";
     CALLS_STATE = of_calls!("rs_call_fact_state");
     /// Calls.
     CALLS_CALL = of_calls!("rs_call");
-
-    /// Events that are no reports; those of ports go with their calls, as figures are made of them.
-    EVENTS_PLAIN = events!("(label IS NULL OR NOT (label LIKE N'com.genesyslab.var.%'))
-  AND log_id NOT IN (N'asr_open', N'asr_close', N'tts_open', N'tts_close')");
-    /// Events that are.
-    EVENTS_REPORT = events!("label LIKE N'com.genesyslab.var.%'");
 
     /// Whether there are events that are no reports.
     DUE_EVENTS = events_due!("(label IS NULL OR NOT (label LIKE N'com.genesyslab.var.%'))

@@ -55,6 +55,12 @@ const WORDS: &[(&str, &str)] = &[
           FROM json_each(?1)) AS j",
     ),
     (
+        "OPENJSON(@P1) WITH (c bigint '$.c', s nvarchar(256) '$.s', f bigint '$.f', \
+          u bigint '$.u') AS j",
+        "(SELECT value ->> '$.c' AS c, value ->> '$.s' AS s, value ->> '$.f' AS f,
+          value ->> '$.u' AS u FROM json_each(?1)) AS j",
+    ),
+    (
         "OPENJSON(@P1) WITH (j tinyint '$.j', b bigint '$.b', d int '$.d', v bigint '$.v') AS m",
         "(SELECT value ->> '$.j' AS j, value ->> '$.b' AS b, value ->> '$.d' AS d, \
           value ->> '$.v' AS v FROM json_each(?1)) AS m",
@@ -97,7 +103,11 @@ pub(super) fn sqlite(sql: &str) -> Option<String> {
     }
     sql = calls(&sql);
     sql = sliced(&sql).unwrap_or(sql);
-    sql = made(&sql).or_else(|| updated(&sql)).or_else(|| deleted(&sql)).unwrap_or(sql);
+    sql = made(&sql)
+        .or_else(|| updated(&sql))
+        .or_else(|| deleted(&sql))
+        .or_else(|| cut(&sql))
+        .unwrap_or(sql);
     if let Some((before, behind)) = sql.split_once("\nOUTPUT inserted.day, inserted.id_key") {
         sql = format!("{before}{behind}\nRETURNING day, id_key");
     }
@@ -183,6 +193,15 @@ fn deleted(sql: &str) -> Option<String> {
     let (table, rest) = sql.strip_prefix("DELETE t FROM ")?.split_once(" AS t\nJOIN ")?;
     let (staged, on) = rest.split_once(" ON ")?;
     Some(format!("DELETE FROM {table} AS t WHERE EXISTS (SELECT 1 FROM {staged} WHERE {on})"))
+}
+
+/// `DELETE TOP (n) t FROM s JOIN u AS t ON …`
+fn cut(sql: &str) -> Option<String> {
+    let (most, rest) = sql.strip_prefix("DELETE TOP (")?.split_once(") t\nFROM ")?;
+    let (staged, rest) = rest.split_once("\nJOIN ")?;
+    let (table, on) = rest.split_once(" AS t ON ")?;
+    let rows = format!("SELECT t.rowid FROM {staged} JOIN {table} AS t ON {on} LIMIT {most}");
+    Some(format!("DELETE FROM {table} WHERE rowid IN ({rows})"))
 }
 
 /// The columns that a batch of a migration declares.
