@@ -187,6 +187,8 @@ pub const LOG_IDS: &[LogId] = &[
     row(33105, Level::Critical, "apply", "file of the database damaged"),
     row(33106, Level::Critical, "apply", "the next frame of the ingest queue cannot be read"),
     row(33107, Level::Warn, "checkpoint", "a log is not moved into its file"),
+    row(33108, Level::Notice, "database", "password read again"),
+    row(33109, Level::Warn, "database", "password file refused"),
     row(34001, Level::Warn, "apply", "dead letter"),
     row(34002, Level::Error, "apply", "id conflict"),
     row(34003, Level::Notice, "retention", "orphan closed"),

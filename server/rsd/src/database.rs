@@ -17,19 +17,21 @@ use config::Settings;
 use config::settings::Database;
 use model::time::Millis;
 use net::Clock;
+use telemetry::Log;
 
+use crate::book::{Book, Kind};
 use crate::error::StartError;
 use crate::secret_file;
 use crate::settings::count;
 use crate::store::postgres::{Beside, Parts, Postgres, Target};
 use crate::store::sqlite::Sqlite;
 use crate::store::sqlserver::{self, SqlServer};
-use crate::store::{Seen, Store, StoreError, secret};
+use crate::store::{Password, Seen, Store, StoreError, secret};
 
 pub use init::init_database;
 
-/// Bytes of a password file; a longer one is none.
-const PASSWORD_FILE: u64 = 4096;
+/// The setting of the account's password.
+const PASSWORD_KEY: &str = "rs.database_password_file";
 /// Connections to SQL Server for batches.
 const SQL_SERVER_WRITERS: usize = 2;
 /// Sequences for each millisecond since 1970, where files do not say which ones they have: more
@@ -76,11 +78,11 @@ pub(crate) fn open(
     (settings, wanted): (&Settings, Option<Server>),
     (dir, cache): (&Path, u64),
     seed: [u64; 4],
-    now: Millis,
+    (log, now): (&Log, Millis),
 ) -> Result<Opened, StartError> {
     let (store, seen, unseen): (Arc<dyn Store>, _, _) = match wanted {
         Some(wanted) => {
-            let store = server(settings, wanted, dir, seed, now)?;
+            let store = server((settings, wanted), dir, seed, (log, now))?;
             let seen = seen_soon(&store);
             (store, seen, 0)
         }
@@ -110,11 +112,10 @@ fn seen_soon(store: &Arc<dyn Store>) -> Result<Option<Seen>, StoreError> {
 }
 
 fn server(
-    settings: &Settings,
-    wanted: Server,
+    (settings, wanted): (&Settings, Server),
     dir: &Path,
     seed: [u64; 4],
-    now: Millis,
+    (log, now): (&Log, Millis),
 ) -> Result<Arc<dyn Store>, StartError> {
     let failed = |error| StartError::database(dir.to_owned(), error);
     let given = &settings.rs.database;
@@ -123,18 +124,19 @@ fn server(
     let unread = |source| StartError::File { path: dir.to_owned(), source };
     fs::create_dir_all(dir).map_err(unread)?;
     let secret = secret::read_or_make(&dir.join(secret::FILE), false).map_err(failed)?;
+    let password = given.password_file.as_deref().map(|file| asked(file, log)).transpose()?;
     Ok(match wanted {
         Server::SqlServer(target) => {
             let (times, clock) = (sqlserver::Times::default(), Clock::start());
             let writers = SQL_SERVER_WRITERS;
             let parts =
                 sqlserver::Parts { target, times, writers, readers, name, spool, clock, secret };
-            Arc::new(SqlServer::new(parts).map_err(unread)?)
+            Arc::new(SqlServer::new(parts).map_err(unread)?.with_password(password))
         }
         Server::Postgres(target) => {
             let parts = Parts { target, rs_name: name, spool_id: spool, readers, secret };
             let store = Postgres::new(parts, now).map_err(unread)?;
-            Arc::new(store.with_uri_indexes(has_uri_indexes(given)))
+            Arc::new(store.with_password(password).with_uri_indexes(has_uri_indexes(given)))
         }
     })
 }
@@ -174,14 +176,30 @@ fn sql_server(given: &Database, url: &str) -> Result<sqlserver::Target, StartErr
 
 /// The account's password.
 fn password(given: &Database) -> Result<Option<String>, StartError> {
-    secret_of("rs.database_password_file", given.password_file.as_deref())
+    secret_of(PASSWORD_KEY, given.password_file.as_deref())
+}
+
+/// The password of a file, read again where that has changed by the time it is asked for.
+fn asked(file: &Path, log: &Log) -> Result<Password, StartError> {
+    let book = Book::open(file, Kind::Password, |text| Ok(line(text)));
+    let book = book.map_err(|why| StartError::Settings(format!("{PASSWORD_KEY}: {why}")))?;
+    let log = log.clone();
+    Ok(Arc::new(move || {
+        book.look(false, &log);
+        book.ask(String::clone)
+    }))
 }
 
 /// What a password file holds.
 fn secret_of(key: &str, file: Option<&Path>) -> Result<Option<String>, StartError> {
-    let read = file.map(|file| secret_file::read(file, PASSWORD_FILE)).transpose();
+    let read = file.map(|file| secret_file::read(file, Kind::Password.most())).transpose();
     let text = read.map_err(|why| StartError::Settings(format!("{key}: {why}")))?;
-    Ok(text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()))
+    Ok(text.as_deref().map(line))
+}
+
+/// The password in the text of its file.
+fn line(text: &str) -> String {
+    text.trim_end_matches(['\r', '\n']).to_owned()
 }
 
 /// The id of the spool's directory; made, and on disk, if it has none.
@@ -237,5 +255,40 @@ mod tests {
         assert_eq!(refused.to_string(), format!("rs.key: {}: {why}", path.display()));
         fs::remove_file(&path).unwrap();
         assert_eq!(read().unwrap_err().exit_code(), 78);
+    }
+
+    #[test]
+    fn a_password_is_read_again_and_the_last_good_one_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("password");
+        let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        fs::write(&path, "first\n").unwrap();
+        mode(0o640);
+        let (log, lines) = Log::capture(|| Millis(0));
+        let password = asked(&path, &log).unwrap();
+        assert_eq!(password(), "first");
+        log.flush();
+        assert!(lines.lines().is_empty());
+        fs::write(&path, "the second\n").unwrap();
+        mode(0o644);
+        assert_eq!(password(), "the second");
+        fs::remove_file(&path).unwrap();
+        assert_eq!([password(), password()], ["the second", "the second"]);
+        log.flush();
+        let told = |id: &str| lines.lines().iter().filter(|line| line.contains(id)).count();
+        assert_eq!([told(" 10504 "), told(" 33108 "), told(" 33109 ")], [1, 1, 1]);
+        fs::write(&path, "third").unwrap();
+        mode(0o620);
+        assert_eq!(password(), "the second");
+        mode(0o600);
+        let refused = asked(&path, &log).map(|password| password());
+        assert_eq!(refused.unwrap(), "third");
+        mode(0o666);
+        let refused = asked(&path, &log).map(|password| password()).unwrap_err();
+        let said = format!(
+            "rs.database_password_file: {}: others than its owner may write it (mode 666)",
+            path.display()
+        );
+        assert_eq!((refused.to_string(), refused.exit_code()), (said, 78));
     }
 }

@@ -21,6 +21,7 @@ pub mod apply;
 mod background;
 mod backlog;
 mod base64;
+mod book;
 mod checks;
 mod configuration;
 mod crew;

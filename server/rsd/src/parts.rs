@@ -114,7 +114,7 @@ impl Base {
         let crew = Arc::new(Crew::new(log.clone(), clock));
         let users = users(files, seed, log, &crew)?;
         let Opened { store, seen, floor } =
-            database::open((settings, database), (dir.path(), clamped.caches), seed, now)?;
+            database::open((settings, database), (dir.path(), clamped.caches), seed, (log, now))?;
         let left = |own: &Certificates| own.left(now);
         let server = seen.as_ref().map(|_| store.server().unwrap_or_default());
         checks::Found {

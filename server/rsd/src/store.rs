@@ -260,6 +260,10 @@ pub struct Connections {
     pub idle: usize,
 }
 
+/// The password of an account at a server, asked for before each connection: it may be another one
+/// by then.
+pub type Password = std::sync::Arc<dyn Fn() -> String + Send + Sync>;
+
 /// What the driver of a database says.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 

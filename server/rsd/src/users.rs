@@ -5,7 +5,6 @@
 //! [`Roles`]. No password and no hash is in a log, an error or an answer.
 
 mod bindings;
-mod book;
 mod judge;
 mod jwt;
 mod limits;
@@ -27,13 +26,13 @@ use telemetry::Log;
 use tokio::sync::oneshot;
 
 use self::bindings::Bindings;
-use self::book::Book;
 use self::judge::{Judge, Question};
 use self::jwt::{Expected, Keys};
 use self::limits::Limits;
 use self::password::Hash;
 use self::table::{NAME, Table};
 use self::tokens::Tokens;
+use crate::book::{Book, Kind};
 use crate::crew::Crew;
 use crate::diary::{Diary, Entry};
 
@@ -296,13 +295,13 @@ impl Files {
     /// The setting, the file and what is wrong with it.
     pub(crate) fn read(auth: &Auth) -> Result<Option<Self>, String> {
         let Some(path) = &auth.users_file else { return Ok(None) };
-        let users = Book::open(path, Table::read);
+        let users = Book::open(path, Kind::Users, Table::read);
         let users = users.map_err(|error| format!("rs.auth.users_file: {error}"))?;
         let tokens = auth.tokens_file.as_deref();
-        let tokens = tokens.map(|path| Book::open(path, Tokens::read)).transpose();
+        let tokens = tokens.map(|path| Book::open(path, Kind::Users, Tokens::read)).transpose();
         let tokens = tokens.map_err(|error| format!("rs.auth.tokens_file: {error}"))?;
         let keys = auth.jwks_file.as_deref();
-        let keys = keys.map(|path| Book::open_public(path, shared_keys)).transpose();
+        let keys = keys.map(|path| Book::open(path, Kind::Public, shared_keys)).transpose();
         let keys = keys.map_err(|error| format!("rs.auth.jwks_file: {error}"))?;
         let (issuer, audience) = (auth.jwt_issuer.clone(), auth.jwt_audience.clone());
         Ok(Some(Self { users, tokens, keys, expected: Expected { issuer, audience } }))

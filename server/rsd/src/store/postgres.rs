@@ -60,7 +60,7 @@ use super::exporting::Exporting;
 use super::keeping::{Judge, Keeping};
 use super::{
     Applied, Arrival, Books, BooksAsked, CallName, Connections, Item, Leg, Lists, Mention, Object,
-    ObjectKind, Page, Position, Store, StoreError, Unit,
+    ObjectKind, Page, Password, Position, Store, StoreError, Unit,
 };
 
 pub use accounts::{Account, Accounts, init};
@@ -94,6 +94,8 @@ pub struct Parts {
 /// The store.
 pub struct Postgres {
     target: Target,
+    /// Of the target's account.
+    password: Option<Password>,
     place: Place,
     most_readers: usize,
     writer: Mutex<Option<Writer>>,
@@ -130,6 +132,7 @@ impl Postgres {
             .build()?;
         Ok(Self {
             target,
+            password: None,
             place: Place { rs_name, spool_id },
             most_readers: readers,
             writer: Mutex::new(None),
@@ -147,11 +150,22 @@ impl Postgres {
         })
     }
 
+    /// The same, with a password that is asked for before each connection.
+    #[must_use]
+    pub fn with_password(mut self, password: Option<Password>) -> Self {
+        self.password = password;
+        self
+    }
+
     fn connect(&self, limit: Duration) -> Result<Link, StoreError> {
         let Some(runtime) = &self.runtime else {
             return Err(StoreError::Unavailable("the store is closed".into()));
         };
-        Link::open(runtime.handle(), &self.target, limit)
+        let target = match &self.password {
+            Some(password) => &self.target.with_password(&password()),
+            None => &self.target,
+        };
+        Link::open(runtime.handle(), target, limit)
     }
 
     /// Connects for what asks by key, of a table of any size.

@@ -56,7 +56,7 @@ use super::exporting::Exporting;
 use super::keeping::{Judge, Keeping};
 use super::{
     Applied, Arrival, Books, BooksAsked, CallName, Connections, Item, Leg, Lists, Object, Page,
-    Position, Store, StoreError, Unit, prepare,
+    Password, Position, Store, StoreError, Unit, prepare,
 };
 
 pub use accounts::{Accounts, Login, init};
@@ -129,6 +129,14 @@ impl SqlServer {
             erased: Mutex::default(),
             server: Mutex::default(),
         })
+    }
+
+    /// The same, with a password that is asked for before each connection.
+    #[must_use]
+    pub fn with_password(mut self, password: Option<Password>) -> Self {
+        self.writers.password.clone_from(&password);
+        self.readers.password = password;
+        self
     }
 
     fn runtime(&self) -> Result<&Runtime, Failure> {

@@ -5,6 +5,7 @@ mod busy;
 mod erasing;
 mod hang;
 mod lease;
+mod password;
 mod race;
 mod server;
 mod steps;

@@ -32,6 +32,13 @@ impl Target {
         Account { user, password }
     }
 
+    /// The same with this password.
+    pub(super) fn with_password(&self, password: &str) -> Self {
+        let mut config = self.config.clone();
+        config.password(password);
+        Self { config, ..self.clone() }
+    }
+
     /// The same database as another account.
     #[must_use]
     pub fn of(&self, account: &Account) -> Self {

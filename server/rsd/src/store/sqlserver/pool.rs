@@ -11,11 +11,13 @@ use tokio::time::timeout;
 use super::failure::Failure;
 use super::link::{Link, Times};
 use super::target::Target;
-use crate::store::Connections;
+use crate::store::{Connections, Password};
 
 /// Connections that are open and not in use, and how many there may be.
 pub(super) struct Pool {
     target: Target,
+    /// Of the target's login.
+    pub(super) password: Option<Password>,
     times: Times,
     clock: Clock,
     most: usize,
@@ -27,7 +29,16 @@ impl Pool {
     /// At most so many at once; who wants one more waits.
     pub(super) fn new(target: Target, times: Times, clock: Clock, most: usize) -> Self {
         let idle = Mutex::default();
-        Self { target, times, clock, most, places: Semaphore::new(most), idle }
+        let (password, places) = (None, Semaphore::new(most));
+        Self { target, password, times, clock, most, places, idle }
+    }
+
+    fn target(&self) -> Target {
+        let target = self.target.clone();
+        match &self.password {
+            Some(password) => Target { password: password(), ..target },
+            None => target,
+        }
     }
 
     /// How many are at work, and how many wait.
@@ -52,7 +63,8 @@ impl Pool {
                 let mut link = match idle {
                     Some(link) => link,
                     None => {
-                        let mut link = Link::open(&self.target, self.times, self.clock).await?;
+                        let target = self.target();
+                        let mut link = Link::open(&target, self.times, self.clock).await?;
                         fresh(&mut link).await?;
                         link
                     }

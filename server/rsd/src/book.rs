@@ -1,5 +1,5 @@
-//! A file of users or tokens, as it is now: read again when it has changed. One that cannot be
-//! read leaves what was there before.
+//! A file of what this server has to know as it is now: users, tokens, keys, a password. Read again
+//! when it has changed; one that cannot be read leaves what was there before.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -10,21 +10,46 @@ use telemetry::Log;
 
 use crate::secret_file;
 
-/// Bytes of the file.
-const FILE: u64 = 4 << 20;
-
 /// What tells one state of the file from another.
 type Stamp = Option<(i64, i64, u64, u64)>;
 
 /// Makes what is asked of it out of the text of a file, or says what is wrong with which line.
 type Parse<T> = fn(&str) -> Result<T, String>;
 
+/// What is in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Users or tokens.
+    Users,
+    /// Keys that everybody may read.
+    Public,
+    /// The password of an account elsewhere.
+    Password,
+}
+
+impl Kind {
+    /// Bytes of the file; a longer one is none.
+    pub(crate) const fn most(self) -> u64 {
+        match self {
+            Self::Users | Self::Public => 4 << 20,
+            Self::Password => 4096,
+        }
+    }
+
+    /// Log ids: it was read again, and it could not be.
+    const fn log_ids(self) -> (u16, u16) {
+        match self {
+            Self::Users | Self::Public => (36003, 36004),
+            Self::Password => (33108, 33109),
+        }
+    }
+}
+
 /// The file and what is in it.
-pub(super) struct Book<T> {
+pub(crate) struct Book<T> {
     path: PathBuf,
+    kind: Kind,
     parse: Parse<T>,
-    /// What is in it is nobody else's business.
-    secret: bool,
     /// With the stamp of the file when it was last read, well or not.
     state: Mutex<(T, Stamp)>,
 }
@@ -34,52 +59,45 @@ impl<T> Book<T> {
     ///
     /// # Errors
     /// The file and what is wrong with it.
-    pub(super) fn open(path: &Path, parse: Parse<T>) -> Result<Self, String> {
+    pub(crate) fn open(path: &Path, kind: Kind, parse: Parse<T>) -> Result<Self, String> {
         let stamp = stamp(path);
-        let (path, state) = (path.to_owned(), Mutex::new((read(path, parse)?, stamp)));
-        Ok(Self { path, parse, secret: true, state })
-    }
-
-    /// The same of what everybody may read.
-    ///
-    /// # Errors
-    /// The file and what is wrong with it.
-    pub(super) fn open_public(path: &Path, parse: Parse<T>) -> Result<Self, String> {
-        Self::open(path, parse).map(|own| Self { secret: false, ..own })
+        let (path, state) = (path.to_owned(), Mutex::new((read(path, kind, parse)?, stamp)));
+        Ok(Self { path, kind, parse, state })
     }
 
     /// Looks whether the file has changed; `asked`: reads it anyway. True: there is another table.
-    pub(super) fn look(&self, asked: bool, log: &Log) -> bool {
+    pub(crate) fn look(&self, asked: bool, log: &Log) -> bool {
         let now = stamp(&self.path);
         let mut state = self.lock();
         if !asked && state.1 == now {
             return false;
         }
         state.1 = now;
+        let (told, refused) = self.kind.log_ids();
         let file = self.path.display().to_string();
-        match read(&self.path, self.parse) {
+        match read(&self.path, self.kind, self.parse) {
             Ok(table) => {
                 state.0 = table;
-                if self.secret && secret_file::is_readable(&self.path) {
+                if self.kind != Kind::Public && secret_file::is_readable(&self.path) {
                     log.emit(10504, None, &[("file", &file)]);
                 }
-                log.emit(36003, None, &[("file", &file)]);
+                log.emit(told, None, &[("file", &file)]);
                 true
             }
             Err(error) => {
-                log.emit(36004, None, &[("file", &file), ("error", &error)]);
+                log.emit(refused, None, &[("file", &file), ("error", &error)]);
                 false
             }
         }
     }
 
     /// Asks what is in it now.
-    pub(super) fn ask<A>(&self, question: impl FnOnce(&T) -> A) -> A {
+    pub(crate) fn ask<A>(&self, question: impl FnOnce(&T) -> A) -> A {
         question(&self.lock().0)
     }
 
     /// Which file.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -89,8 +107,8 @@ impl<T> Book<T> {
 }
 
 /// What is in a file.
-fn read<T>(path: &Path, parse: Parse<T>) -> Result<T, String> {
-    let text = secret_file::read(path, FILE)?;
+fn read<T>(path: &Path, kind: Kind, parse: Parse<T>) -> Result<T, String> {
+    let text = secret_file::read(path, kind.most())?;
     parse(&text).map_err(|why| format!("{}: {why}", path.display()))
 }
 
