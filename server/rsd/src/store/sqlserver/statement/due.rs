@@ -66,7 +66,8 @@ macro_rules! loose {
 macro_rules! said {
     ($which:literal, $more:expr) => {
         concat!(
-            "DELETE TOP (@P3) t
+            "DELETE FROM rs_call_event
+WHERE day = @P2 AND id_key IN (SELECT TOP (@P3) t.id_key
 FROM OPENJSON(@P1) WITH (c bigint '$.c', s nvarchar(256) '$.s', f bigint '$.f', u bigint '$.u') AS j
 JOIN rs_call_event AS t ON t.day = @P2 AND t.component_id = j.c
   AND ",
@@ -74,8 +75,7 @@ JOIN rs_call_event AS t ON t.day = @P2 AND t.component_id = j.c
             " = j.s COLLATE Latin1_General_100_BIN2
   AND t.time_ms BETWEEN j.f AND j.u",
             $more,
-            "
-OPTION (FORCE ORDER, LOOP JOIN)"
+            ")"
         )
     };
 }

@@ -195,13 +195,12 @@ fn deleted(sql: &str) -> Option<String> {
     Some(format!("DELETE FROM {table} AS t WHERE EXISTS (SELECT 1 FROM {staged} WHERE {on})"))
 }
 
-/// `DELETE TOP (n) t FROM s JOIN u AS t ON …`
+/// `DELETE FROM t WHERE … IN (SELECT TOP (n) …)`
 fn cut(sql: &str) -> Option<String> {
-    let (most, rest) = sql.strip_prefix("DELETE TOP (")?.split_once(") t\nFROM ")?;
-    let (staged, rest) = rest.split_once("\nJOIN ")?;
-    let (table, on) = rest.split_once(" AS t ON ")?;
-    let rows = format!("SELECT t.rowid FROM {staged} JOIN {table} AS t ON {on} LIMIT {most}");
-    Some(format!("DELETE FROM {table} WHERE rowid IN ({rows})"))
+    let (before, rest) = sql.split_once(" IN (SELECT TOP (")?;
+    let (most, rest) = rest.split_once(") ")?;
+    let rows = before.starts_with("DELETE FROM ").then(|| rest.strip_suffix(')'))??;
+    Some(format!("{before} IN (SELECT {rows} LIMIT {most})"))
 }
 
 /// The columns that a batch of a migration declares.
