@@ -80,6 +80,18 @@ impl After {
 /// that has more are looked at again.
 pub(super) const EVENTS_OF_A_CALL: i64 = 20;
 
+/// Tables whose rows of a call go with it for this reason, by its key.
+pub(super) fn of_calls(what: What) -> Vec<&'static str> {
+    match what {
+        What::Events => Vec::new(),
+        What::Var => vec!["rs_var_action", "rs_var_custom", "rs_var_call"],
+        What::Cdr => {
+            let of_calls = FACTS.iter().filter(|(_, by)| by.first() == Some(&"call_key"));
+            of_calls.map(|(table, _)| *table).collect()
+        }
+    }
+}
+
 /// What a slice did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Slice {

@@ -11,6 +11,8 @@ use rs::retention::{Due, What, Which};
 use rs::share::{SessionKey, SessionName};
 use rs::{Day, Key, key};
 
+use super::keeping::After;
+
 /// A call that a slice looks at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Seen {
@@ -60,6 +62,12 @@ impl Seen {
         let id = Some(self.session_id.clone()).filter(|id| !id.is_empty());
         id.map(SessionName::Id).into_iter().chain(guid)
     }
+}
+
+/// Where the next slice begins behind this page of so many calls at most; `None`: it was the last.
+pub(super) fn behind(page: &[Seen], most: u32) -> Option<After> {
+    let last = page.last().map(|last| After::Call(last.started_ms, last.call_key));
+    last.filter(|_| page.len() as u64 >= u64::from(most))
 }
 
 /// The sessions whose calls are asked for: of these calls of a day, and the days beside. A leg of

@@ -125,22 +125,28 @@ fn the_other_days_of_a_guid_are_not_read() {
             tables.learn(&mut objects, &batch.mentions());
             let mut share = Share::new(&batch, only);
             share.store(0);
-            let mut read = BTreeSet::new();
-            while let Some(wants) = share.wants(&objects) {
-                if !wants.mentions.is_empty() {
-                    tables.learn(&mut objects, &wants.mentions);
-                    continue;
-                }
-                let found = tables.load(&wants);
-                read.extend(found.calls.iter().map(|call| (call.day, call.call_key)));
-                share.found(found).unwrap();
-            }
+            let read = fed(&mut share, &mut tables, &mut objects);
             let days: BTreeSet<Day> = read.iter().map(|(day, _)| *day - 20_261_000).collect();
             let near = (17..=25).collect::<BTreeSet<Day>>();
             assert!(days.is_subset(&near), "{days:?}");
             assert!(read.len() <= 9 * 6, "{}", read.len());
         }
     }
+}
+
+/// Gives a share all that it wants, and tells which calls it has read.
+fn fed(share: &mut Share<'_>, tables: &mut Tables, objects: &mut Objects) -> BTreeSet<(Day, Key)> {
+    let mut read = BTreeSet::new();
+    while let Some(wants) = share.wants(objects) {
+        if !wants.mentions.is_empty() {
+            tables.learn(objects, &wants.mentions);
+            continue;
+        }
+        let found = tables.load(&wants);
+        read.extend(found.calls.iter().map(|call| (call.day, call.call_key)));
+        share.found(found).unwrap();
+    }
+    read
 }
 
 /// Nor does what a batch reads grow with the days that it has of such a GUID: each portion of it
@@ -166,16 +172,7 @@ fn a_batch_over_many_days_is_read_in_portions() {
         tables.learn(&mut objects, &batch.mentions());
         let mut share = Share::new(&batch, None);
         portion.iter().for_each(|item| share.store(*item));
-        let mut read = BTreeSet::new();
-        while let Some(wants) = share.wants(&objects) {
-            if !wants.mentions.is_empty() {
-                tables.learn(&mut objects, &wants.mentions);
-                continue;
-            }
-            let found = tables.load(&wants);
-            read.extend(found.calls.iter().map(|call| (call.day, call.call_key)));
-            share.found(found).unwrap();
-        }
+        let read = fed(&mut share, &mut tables, &mut objects);
         most = most.max(read.len());
         tables.save(share.finish(&objects));
     }

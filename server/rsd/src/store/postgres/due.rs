@@ -11,8 +11,8 @@ use super::load::{signed, uid};
 use super::owned::candidates;
 use super::purge::REPORT;
 use crate::store::StoreError;
-use crate::store::keeping::{After, EVENTS_OF_A_CALL, FACTS, Slice, no_ports};
-use crate::store::leaving::{Leaving, Seen, leaving, sessions};
+use crate::store::keeping::{self, After, EVENTS_OF_A_CALL, Slice, no_ports};
+use crate::store::leaving::{Leaving, Seen, behind, leaving, sessions};
 
 /// A call of the session of `e`, which may name its GUID alone.
 const OF_CALL: &str = "(EXISTS (SELECT FROM rs_call c WHERE c.day = $1
@@ -81,21 +81,25 @@ fn page(
     (started_ms, key): (i64, rs::Key),
     most: u32,
 ) -> Result<Vec<Seen>, StoreError> {
-    let (of, owner) = match which {
+    let (by, of, owner) = match which {
         Which::Of { profile: Some(profile), .. } => {
-            ("rs_call c WHERE c.day = $1 AND c.profile_id = $5", Some(profile))
+            ("c", "rs_call c WHERE c.day = $1 AND c.profile_id = $5", Some(profile))
         }
         Which::Of { tenant: Some(tenant), profile: None } => (
+            "t",
             "rs_call_tenant t JOIN rs_call c ON c.day = t.day AND c.call_key = t.call_key
              WHERE t.day = $1 AND t.tenant_id = $5 AND c.day = $1",
             Some(tenant),
         ),
-        Which::Of { tenant: None, profile: None } => {
-            ("rs_call c WHERE c.day = $1 AND c.profile_id IS NULL AND $5::bigint IS NULL", None)
+        Which::Of { tenant: None, profile: None } => (
+            "c",
+            "rs_call c WHERE c.day = $1 AND c.profile_id IS NULL AND $5::bigint IS NULL",
+            None,
+        ),
+        Which::All | Which::Loose => {
+            ("c", "rs_call c WHERE c.day = $1 AND $5::bigint IS NULL", None)
         }
-        Which::All | Which::Loose => ("rs_call c WHERE c.day = $1 AND $5::bigint IS NULL", None),
     };
-    let by = if of.starts_with("rs_call_tenant") { "t" } else { "c" };
     let sql = format!(
         "SELECT c.started_ms, c.call_key, c.component_type, c.component_id, c.session_id, c.guid,
            c.live, c.ended_ms, c.tenant_id, c.profile_id
@@ -131,8 +135,7 @@ fn of_calls(
     most: u32,
 ) -> Result<Slice, StoreError> {
     let all = page(link, day, due.which, after, most)?;
-    let behind = all.last().map(|last| After::Call(last.started_ms, last.call_key));
-    let next = behind.filter(|_| all.len() as u64 >= u64::from(most));
+    let next = behind(&all, most);
     let calls: Vec<Seen> = all.into_iter().filter(|call| call.is_due(due)).collect();
     let found = candidates(link, &sessions(day, &calls))?;
     let leaving = leaving(day, &calls, &found);
@@ -224,14 +227,7 @@ fn hanging(
     (calls, leaving): (&[Seen], &[Leaving]),
     due: &Due,
 ) -> Result<u64, StoreError> {
-    let tables: Vec<&str> = match due.what {
-        What::Events => Vec::new(),
-        What::Var => vec!["rs_var_action", "rs_var_custom", "rs_var_call"],
-        What::Cdr => {
-            let of_calls = FACTS.iter().filter(|(_, by)| by.first() == Some(&"call_key"));
-            of_calls.map(|(table, _)| *table).collect()
-        }
-    };
+    let tables = keeping::of_calls(due.what);
     let (day, mut gone) = (signed(day), 0);
     for by_guid in [false, true].into_iter().filter(|_| due.what == What::Cdr) {
         let Times { components, names, from_ms, to_ms } = Times::of(leaving, by_guid);

@@ -11,8 +11,8 @@ use super::files::Days;
 use super::owned::{candidates, of_facts};
 use super::purge::{REPORT, rows_of};
 use super::write::begin;
-use crate::store::keeping::{After, EVENTS_OF_A_CALL, FACTS, Slice, no_ports};
-use crate::store::leaving::{Leaving, Seen, leaving, sessions};
+use crate::store::keeping::{self, After, EVENTS_OF_A_CALL, Slice, no_ports};
+use crate::store::leaving::{Leaving, Seen, behind, leaving, sessions};
 use crate::store::{Day, StoreError};
 
 /// A call of the session of `e`, which may name its GUID alone.
@@ -141,8 +141,7 @@ fn of_calls(
 ) -> Result<Slice, StoreError> {
     let Some(db) = days.find(day, now_ms)? else { return Ok(Slice::default()) };
     let all = page(db, due.which, after, most)?;
-    let behind = all.last().map(|last| After::Call(last.started_ms, last.call_key));
-    let next = behind.filter(|_| rows_of(all.len()) >= u64::from(most));
+    let next = behind(&all, most);
     let mut calls: Vec<Seen> = all.into_iter().filter(|call| call.is_due(due)).collect();
     let asked = sessions(day, &calls);
     let mut found = Vec::new();
@@ -197,14 +196,7 @@ fn hanging(
     leaving: &[Leaving],
     due: &Due,
 ) -> Result<u64, StoreError> {
-    let tables: Vec<&str> = match due.what {
-        What::Events => Vec::new(),
-        What::Var => vec!["rs_var_action", "rs_var_custom", "rs_var_call"],
-        What::Cdr => {
-            let of_calls = FACTS.iter().filter(|(_, by)| by.first() == Some(&"call_key"));
-            of_calls.map(|(table, _)| *table).collect()
-        }
-    };
+    let tables = keeping::of_calls(due.what);
     let mut gone = 0;
     for of in leaving.iter().filter(|_| due.what == What::Cdr) {
         let (which, name) = of_facts(&of.name);

@@ -12,7 +12,7 @@ use super::owned::candidates;
 use super::row::{int, keys, times};
 use super::statement::{Statement, due as sql, keeping};
 use crate::store::keeping::{After, EVENTS_OF_A_CALL, Slice};
-use crate::store::leaving::{Leaving, Seen, leaving, sessions};
+use crate::store::leaving::{Leaving, Seen, behind, leaving, sessions};
 
 /// A slice of what is due on a day, from here on.
 pub(super) async fn slice(
@@ -102,8 +102,7 @@ async fn of_calls(
     most: u32,
 ) -> Result<Slice, Failure> {
     let all = page(link, day, due.which, after, most).await?;
-    let behind = all.last().map(|last| After::Call(last.started_ms, last.call_key));
-    let next = behind.filter(|_| all.len() as u64 >= u64::from(most));
+    let next = behind(&all, most);
     let calls: Vec<Seen> = all.into_iter().filter(|call| call.is_due(due)).collect();
     let found = candidates(link, &sessions(day, &calls)).await?;
     let leaving = leaving(day, &calls, &found);
