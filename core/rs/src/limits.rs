@@ -11,11 +11,20 @@ pub const EXTRA_BYTES: usize = 16 << 10;
 /// Calls of one GUID on one day: with each of its records all of them are read. A conference of a
 /// thousand has as many.
 pub const LEGS_PER_SESSION: usize = 1000;
+/// Bytes of the facts of the calls of one GUID, or of one session id, on one day: with each of its
+/// records all of them are read. So many are a conference of a thousand with 32 KiB of each leg.
+pub const STATE_BYTES: usize = 32 << 20;
+/// Records of quality of one component and session on one day, likewise. A media server sends one
+/// or two of a call.
+pub const QUALITY_PER_SESSION: usize = 1000;
+/// Bytes of what they tell: some eighty with a hundred failures each.
+pub const QUALITY_BYTES: usize = 256 << 10;
 /// Days of GUIDs that carry no time in one share, beyond the first one of each: for each of them
 /// the calls of nine days are read at most. A batch around midnight has a few.
 pub const FURTHER_DAYS_PER_SHARE: usize = 8;
-/// Calls of one component and session on one day among which figures look for the one that an event
-/// belongs to: the first ones. A session id that is used again after a restart has a few.
+/// Calls of one component and session on one day: with each of its records all of them are read, and
+/// figures look among them for the one that an event belongs to. A session id that is used again
+/// after a restart has a few.
 pub const CALLS_PER_SESSION: usize = 1000;
 /// Actions of one call (rs.md §2.5).
 pub const ACTIONS_PER_CALL: usize = 1000;

@@ -217,6 +217,19 @@ impl Board {
         alone.into_iter().chain(groups.into_values().flatten()).for_each(|leg| self.put(leg));
     }
 
+    /// Some legs of sessions in progress, of which others are still to come: what has ended stays
+    /// until the board is [settled](Board::settle).
+    pub fn read(&mut self, legs: impl IntoIterator<Item = Leg>) {
+        let kept = legs.into_iter().filter(|leg| leg.is_live() || leg.call.guid.is_some());
+        kept.for_each(|leg| self.put(leg));
+    }
+
+    /// All has been read: sessions without a leg in progress go.
+    pub fn settle(&mut self) {
+        let ended = self.sessions.keys().filter(|session| !self.lives(session)).cloned();
+        ended.collect::<Vec<_>>().iter().for_each(|session| self.end(session));
+    }
+
     /// Takes these off, and gives where those of them lie that were here. They are missing until
     /// they are given again.
     pub fn leave(&mut self, keys: &[Key]) -> Vec<DayKey> {

@@ -7,10 +7,10 @@
 //! the same tables in any database, in any order and however they are split into batches.
 //!
 //! ```text
-//! wants: ledger, calls, streams ─► found ─► wants: GUIDs of what is new ─► found
-//!                               verdicts                          limits, merge │
-//!                  finish ◄─ wants: names ◄─ found ◄─ wants: GUIDs, sessions, ◄─┘
-//!                                                     replaced rows, again and again
+//! wants: ledger, calls, streams ─► found ─► wants: GUIDs and sessions of what is new ─► found
+//!                               verdicts                                       limits, merge │
+//!                               finish ◄─ wants: names ◄─ found ◄─ wants: GUIDs, sessions, ◄─┘
+//!                                                                  replaced rows, again and again
 //! ```
 
 mod again;
@@ -25,11 +25,12 @@ mod gates;
 mod item;
 mod latest;
 mod ledger;
-mod legs;
 mod lending;
 mod letters;
 mod marks;
+mod moves;
 mod objects;
+mod room;
 mod sessions;
 mod tally;
 #[cfg(test)]
@@ -40,8 +41,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::books::Books;
 use self::calls::{Calls, DayGuid};
 use self::ledger::{Ledger, Verdict};
-use self::legs::Legs;
 use self::letters::{Letters, Sorted, rejected};
+use self::moves::Moves;
+use self::room::Room;
 use self::sessions::Sessions;
 use crate::erase::Numbers;
 use crate::fact::{EventFact, Told};
@@ -74,7 +76,7 @@ pub struct Share<'b> {
     stage: Stage,
     ledger: Ledger,
     calls: Calls,
-    legs: Legs,
+    room: Room,
     sessions: Sessions,
     asked: Asked,
     books: Books,
@@ -122,7 +124,7 @@ impl<'b> Share<'b> {
             stage: Stage::Begin,
             ledger: Ledger::default(),
             calls: Calls::default(),
-            legs: Legs::default(),
+            room: Room::default(),
             sessions: Sessions::default(),
             asked: Asked::default(),
             books: Books::default(),
@@ -163,7 +165,15 @@ impl<'b> Share<'b> {
     pub fn wants(&mut self, objects: &Objects) -> Option<Wants> {
         match self.stage {
             Stage::Begin => Some(self.first_wants()),
-            Stage::Count => Some(self.new_legs()),
+            Stage::Count => {
+                let wants = self.room_wants(objects);
+                if !wants.mentions.is_empty() {
+                    return Some(Wants { mentions: wants.mentions, ..Wants::default() });
+                }
+                self.asked.guids.extend(wants.guids.iter().cloned());
+                self.asked.sessions.extend(wants.sessions.iter().cloned());
+                Some(wants)
+            }
             Stage::Gather => self.gather(objects).or_else(|| {
                 let changed = self.sessions.changed(self.calls.sessions(), objects);
                 self.calls.lend(&changed, objects);
@@ -196,17 +206,11 @@ impl<'b> Share<'b> {
                 self.books.streams = found.streams.into_iter().collect();
                 self.calls.found(found.calls);
                 self.letters.found(found.letters);
-                if self.new_legs() == Wants::default() {
-                    self.work()?;
-                } else {
-                    self.stage = Stage::Count;
-                }
+                self.stage = Stage::Count;
             }
             Stage::Count => {
-                self.legs.found(&found.calls);
-                self.asked.guids.extend(self.new_legs().guids);
+                self.found_room(found);
                 self.work()?;
-                self.calls.found_more(found.calls);
             }
             Stage::Gather => {
                 for row in std::mem::take(&mut found.events) {
@@ -296,11 +300,13 @@ impl<'b> Share<'b> {
         (changes.ledger, changes.replaced) = ledger.finish();
         let changed = sessions.changed(calls.sessions(), objects);
         changes.lent = self.only.map(|only| calls.lending.beside(only)).unwrap_or_default();
+        let moves =
+            if sessions.has_stored_quality() { Moves::of(&calls) } else { Moves::default() };
         let (rows, idle) = calls.rows();
         if let Some(only) = self.only {
             changes.beside = sessions.beside((&changed, only), &idle, objects);
         }
-        let hanging = sessions.finish(rows, &idle, (&changed, self.only), objects);
+        let hanging = sessions.finish(rows, &idle, &moves, (&changed, self.only), objects);
         for (count, rule) in changes.counts.ignored.iter_mut().zip(Rule::ALL) {
             *count = hanging.ignored.get(&rule).copied().unwrap_or_default();
         }
@@ -373,11 +379,13 @@ impl<'b> Share<'b> {
         let at = (day, good.fact.keys.id_key);
         let call = good.fact.keys.call_key.map(|key| (day, key));
         match self.ledger.judge(at, good) {
-            Verdict::New if !self.has_room(good, day) => {
-                self.letters.refuse(item, legs::too_many());
-                return Ok(());
+            Verdict::New => {
+                if let Err(cause) = self.room.take(good, day, item.origin.body.len()) {
+                    self.letters.refuse(item, cause);
+                    return Ok(());
+                }
+                self.count_new(item, good);
             }
-            Verdict::New => self.count_new(item, good),
             Verdict::Duplicate => {
                 self.changes.counts.duplicates += 1;
                 self.changes.tally.duplicate(Some(good.producer().to_owned()));

@@ -40,7 +40,7 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use crowd::{Crowd, Guest};
 pub use failed::{Failed, Handshake};
-use head::Head;
+use head::Heads;
 use linger::{Linger, Watched};
 use seat::Seat;
 use stream::Stream;
@@ -226,7 +226,7 @@ impl Listener for Door {
                         request: Timer::new(request, first),
                         silence: Timer::new(idle, idle),
                         bytes: 0,
-                        head: Head::default(),
+                        heads: Heads::default(),
                         linger: None,
                         open,
                         _guest: guest,
@@ -253,10 +253,9 @@ pub struct Visitor {
     request: Timer,
     /// Ends the connection when nothing was read or written for so long.
     silence: Timer,
-    /// Bytes of a request that is not whole yet,
+    /// Bytes of a request that is not whole yet.
     bytes: usize,
-    /// and its head.
-    head: Head,
+    heads: Heads,
     /// What still comes is thrown away.
     linger: Option<Linger>,
     /// The handshake, until it has ended.
@@ -337,9 +336,10 @@ impl AsyncRead for Visitor {
                 if !read.is_empty() && this.seat.begin() {
                     this.request.restart();
                     this.bytes = read.len();
-                    this.head = Head::default();
                 }
-                this.seat.set_both_lengths(this.head.read(read));
+                if let Some(request) = this.heads.read(read) {
+                    this.seat.set_both_lengths(request);
+                }
                 Poll::Ready(result)
             }
             Poll::Pending => this.timed_out(context),

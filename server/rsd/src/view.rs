@@ -27,8 +27,8 @@ use crate::store::{
 pub const LEGS: usize = 50_000;
 /// and their bytes, 2 KB each: of a producer with long texts fewer are kept.
 const LEG_BYTES: usize = 2048;
-/// Calls that are read from the database at once.
-const PIECE: usize = 1000;
+/// Calls that are read from the database at once, whatever texts they have.
+const PIECE: usize = 200;
 /// Between two looks at objects that calls name otherwise than we know them,
 const NAMES: Duration = Duration::from_secs(1);
 /// and between two tries to read the whole.
@@ -270,11 +270,10 @@ impl View {
             keys.truncate(self.most);
             board.leave_out();
         }
-        let mut legs = Vec::with_capacity(keys.len());
         for keys in keys.chunks(PIECE) {
-            legs.extend(legs_of(store, keys)?.into_iter().map(|leg| names.strip(leg)));
+            board.read(legs_of(store, keys)?.into_iter().map(|leg| names.strip(leg)));
         }
-        board.take(legs);
+        board.settle();
         Ok(Content { board, names })
     }
 

@@ -103,6 +103,23 @@ fn what_is_missing_is_asked_for() {
     assert_eq!(all(&board, Unit::Leg), []);
 }
 
+/// Pages may part a session's legs, the ended ones first.
+#[test]
+fn what_is_read_in_pages_is_what_is_taken_at_once() {
+    let live = leg(2, Some("G"), 7);
+    let pages = [
+        vec![ended(&leg(1, Some("G"), 5), 6), ended(&leg(3, Some("H"), 5), 6)],
+        vec![live, leg(4, None, 8), ended(&leg(5, None, 8), 9)],
+    ];
+    let (mut read, mut taken) = (Board::new(5, usize::MAX), Board::new(5, usize::MAX));
+    taken.take(pages.concat());
+    pages.into_iter().for_each(|page| read.read(page));
+    read.settle();
+    assert_eq!(all(&read, Unit::Leg), [(4, 1), (2, 1)]);
+    assert_eq!((read.legs(), read.bytes), (taken.legs(), taken.bytes));
+    assert_eq!((read.legs(), read.is_whole()), (3, true), "with the ended leg of what goes on");
+}
+
 #[test]
 fn beyond_the_limit_it_says_so() {
     let mut board = Board::new(2, usize::MAX);

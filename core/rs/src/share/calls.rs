@@ -274,6 +274,11 @@ impl Calls {
         }
     }
 
+    /// The row of one that was found and does not change.
+    pub(super) fn idle(&self, at: DayKey) -> Option<&CallRow> {
+        self.idle.get(&at).map(|(_, row)| row)
+    }
+
     /// The calls that something of these sessions may belong to are made again, and those that
     /// borrow something else than before; `only`: of that day. Their components are known.
     pub(super) fn wake(
@@ -406,10 +411,13 @@ impl Calls {
         use std::collections::btree_map::Entry;
         match self.touched.entry(at) {
             Entry::Occupied(known) => Ok(known.into_mut()),
-            Entry::Vacant(empty) => Ok(empty.insert(match self.stored.get(&at) {
-                Some(stored) => Touched::known(stored)?,
-                None => Touched::new(at),
-            })),
+            Entry::Vacant(empty) => {
+                self.idle.remove(&at);
+                Ok(empty.insert(match self.stored.get(&at) {
+                    Some(stored) => Touched::known(stored)?,
+                    None => Touched::new(at),
+                }))
+            }
         }
     }
 }
@@ -439,14 +447,6 @@ impl Touched {
     ) -> Self {
         let (trace, before, plain, lent) = (Trace::Same, None, None, None);
         Self { state, last_fact_ms, boot, row_version, trace, before, plain, lent }
-    }
-}
-
-impl Named {
-    /// To be learned, unless its id is known or it has neither id nor name.
-    pub(super) fn unknown(&self, kind: ObjectKind, objects: &Objects) -> Option<Mention> {
-        let known = objects.id(kind, self.dbid, self.name.as_deref()).is_some();
-        (!known && self.name.is_some()).then(|| Mention::plain(kind, self.dbid, self.name.clone()))
     }
 }
 

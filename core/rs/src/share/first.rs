@@ -1,11 +1,12 @@
 //! What a share asks before it takes anything: what is stored of its records, and of the sessions
 //! of those that are new.
 
-use super::calls::DayGuid;
+use std::collections::BTreeMap;
+
 use super::ledger::Verdict;
-use super::{Good, Share, Task, Wants, books, letters};
+use super::{Found, ObjectKind, Objects, Share, Task, Wants, books, letters, room, sessions};
 use crate::fact::Told;
-use crate::key::{Day, Key};
+use crate::key::Key;
 
 impl Share<'_> {
     /// The rows by which it decides what is new.
@@ -48,28 +49,48 @@ impl Share<'_> {
         wants
     }
 
-    /// The GUIDs that records which are new bring calls of.
-    pub(super) fn new_legs(&self) -> Wants {
-        let guids = self.tasks.iter().filter_map(|task| {
-            let Task::Store(index) = task else { return None };
-            let (good, day) = (self.good(*index)?, self.batch.day(*index)?);
+    /// What there is already of the GUIDs and sessions that records which are new name; the
+    /// components' ids first.
+    pub(super) fn room_wants(&self, objects: &Objects) -> Wants {
+        let mut wants = Wants::default();
+        for task in &self.tasks {
+            let Task::Store(index) = task else { continue };
+            let Some((good, day)) = self.good(*index).zip(self.batch.day(*index)) else { continue };
             let at = (day, good.fact.keys.id_key);
-            let is_new = good.refused.is_none() && self.ledger.judge(at, good) == Verdict::New;
-            leg(good, day).filter(|_| is_new).map(|(of, _)| of)
-        });
-        Wants { guids: guids.collect(), ..Wants::default() }
+            if good.refused.is_some() || self.ledger.judge(at, good) != Verdict::New {
+                continue;
+            }
+            if let Told::Call(fact) = &good.fact.told {
+                wants.guids.extend(fact.values.guid.clone().map(|guid| (day, guid)));
+            }
+            for session in room::sessions(good, day) {
+                match sessions::key(&session, objects) {
+                    Some(session) => _ = wants.sessions.insert(session),
+                    None => {
+                        wants.mentions.extend(session.1.unknown(ObjectKind::Component, objects));
+                    }
+                }
+            }
+        }
+        wants
     }
 
-    /// Its session may have one leg more, if it brings one.
-    pub(super) fn has_room(&mut self, good: &Good, day: Day) -> bool {
-        leg(good, day).is_none_or(|(of, call_key)| self.legs.take(of, call_key))
+    /// That is here now, with what hangs on it: nothing of it is asked for again.
+    pub(super) fn found_room(&mut self, mut found: Found) {
+        let calls: Vec<_> =
+            found.calls.iter().map(|it| ((it.day, it.call_key), it.state.len())).collect();
+        self.calls.found_more(std::mem::take(&mut found.calls));
+        for (at, bytes) in calls {
+            if let Some(row) = self.calls.idle(at) {
+                self.room.has_call(at, row, bytes);
+            }
+        }
+        let bytes: BTreeMap<Key, usize> =
+            found.quality.iter().map(|row| (row.id_key, row.fact.len())).collect();
+        self.sessions.found(&mut found);
+        for (key, session) in self.sessions.stored_quality() {
+            self.room.has_quality(key, session, bytes.get(&key).copied().unwrap_or_default());
+        }
+        self.calls.have_ports(found.ports);
     }
-}
-
-/// The session that a record's call is a leg of.
-fn leg(good: &Good, day: Day) -> Option<(DayGuid, Key)> {
-    let (Told::Call(fact), Some(call_key)) = (&good.fact.told, good.fact.keys.call_key) else {
-        return None;
-    };
-    Some(((day, fact.values.guid.clone()?), call_key))
 }

@@ -13,6 +13,7 @@ use model::record::{ComponentType, Record};
 
 use crate::fact::{CallFact, Fact, Object as FactObject, Told};
 use crate::limits::OBJECTS;
+use crate::row::Named;
 
 pub use self::platform::{news, platform};
 
@@ -352,6 +353,14 @@ fn of_call(call: &CallFact, all: &mut Vec<Mention>) {
             detail: Some(ComponentType::Rm.number()),
             ..Mention::plain(ObjectKind::Component, dbid, name)
         });
+    }
+}
+
+impl Named {
+    /// To be learned, unless its id is known or it has neither id nor name.
+    pub(super) fn unknown(&self, kind: ObjectKind, objects: &Objects) -> Option<Mention> {
+        let known = objects.id(kind, self.dbid, self.name.as_deref()).is_some();
+        (!known && self.name.is_some()).then(|| Mention::plain(kind, self.dbid, self.name.clone()))
     }
 }
 

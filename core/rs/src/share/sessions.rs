@@ -12,10 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::record::{ComponentType, Record};
 
 use super::changes::{DayKey, EventRow, FailureLine, Found, QualityRow, SessionKey, SessionName};
+use super::moves::Moves;
 use super::objects::{Mention, ObjectKind, Objects};
 use crate::correlate::{Candidate, owner};
 use crate::fact::{CallFact, EventFact, Object};
-use crate::key::{self, Day};
+use crate::key::{self, Day, Key};
 use crate::quality::{self, QualityFact};
 use crate::rollup::PORT_EVENTS;
 use crate::row::{CallRow, Named};
@@ -37,6 +38,8 @@ pub(super) struct Sessions {
     gone: BTreeSet<DayKey>,
     /// Something of these changes.
     touched: BTreeSet<Session>,
+    /// Of those, the ones of which may have changed what is not known here.
+    again: BTreeSet<Session>,
     /// Likewise, with the ids of their components.
     revisited: BTreeSet<SessionKey>,
 }
@@ -67,33 +70,33 @@ impl Sessions {
     pub(super) fn told_event(&mut self, at: DayKey, event: &EventFact) {
         if let Some(report) = event.report(at.1) {
             let session = name(&event.session_id, event.guid.as_deref());
-            self.reports.insert(at, ((at.0, event.component.clone(), session), report));
-            self.touch_event(at.0, event);
+            let session = (at.0, event.component.clone(), session);
+            self.touched.insert(session.clone());
+            self.reports.insert(at, (session, report));
         }
     }
 
     /// What a record says of quality, if it does.
     pub(super) fn told_quality(&mut self, at: DayKey, record: &Record) {
         if let Some(fact) = QualityFact::of(record) {
-            let session = name(&fact.session_id, fact.guid.as_deref());
-            self.quality.insert(at, ((at.0, Named::from(&fact.component), session), fact));
-            self.touch_quality(at.0, record);
+            let session = of_quality(at.0, &fact);
+            self.touched.insert(session.clone());
+            self.quality.insert(at, (session, fact));
         }
     }
 
-    /// Something of the session of a report changes.
+    /// Something of the session of a report may have changed.
     pub(super) fn touch_event(&mut self, day: Day, event: &EventFact) {
         if !event.is_report() {
             return;
         }
         let session = name(&event.session_id, event.guid.as_deref());
-        self.touched.insert((day, event.component.clone(), session));
+        self.touch_again((day, event.component.clone(), session));
     }
 
     pub(super) fn touch_quality(&mut self, day: Day, record: &Record) {
         if let Some(fact) = QualityFact::of(record) {
-            let session = name(&fact.session_id, fact.guid.as_deref());
-            self.touched.insert((day, Named::from(&fact.component), session));
+            self.touch_again(of_quality(day, &fact));
         }
     }
 
@@ -109,8 +112,13 @@ impl Sessions {
         }
         let guid = call.values.guid.clone().map(SessionName::Guid);
         for name in guid.into_iter().chain([SessionName::Id(call.session_id.clone())]) {
-            self.touched.insert((day, Named::from(&call.component), name));
+            self.touch_again((day, Named::from(&call.component), name));
         }
+    }
+
+    fn touch_again(&mut self, session: Session) {
+        self.touched.insert(session.clone());
+        self.again.insert(session);
     }
 
     pub(super) fn revisit(&mut self, sessions: BTreeSet<SessionKey>) {
@@ -121,6 +129,8 @@ impl Sessions {
     pub(super) fn forget(&mut self, at: DayKey) {
         self.reports.remove(&at);
         self.quality.remove(&at);
+        self.stored_reports.remove(&at);
+        self.stored_quality.remove(&at);
         self.gone.insert(at);
     }
 
@@ -153,6 +163,18 @@ impl Sessions {
         let mut all = self.changing(objects);
         all.extend(calls.filter_map(|session| key(&session, objects)));
         all
+    }
+
+    /// Something that is stored tells of quality.
+    pub(super) fn has_stored_quality(&self) -> bool {
+        !self.stored_quality.is_empty()
+    }
+
+    /// The keys of the facts of quality that were stored, with their sessions by name.
+    pub(super) fn stored_quality(&self) -> impl Iterator<Item = (Key, Session)> {
+        self.stored_quality
+            .iter()
+            .map(|((day, id_key), (_, fact))| (*id_key, of_quality(*day, fact)))
     }
 
     pub(super) fn found(&mut self, found: &mut Found) {
@@ -213,11 +235,12 @@ impl Sessions {
 
     /// What the calls' rows become: `sq_failed` is put into them, the rest comes out. `beside`:
     /// calls that do not change here. `changed`: their sessions; `only`: rows of other days are
-    /// another share's matter.
+    /// another share's matter. Of failures come out those that show otherwise than before.
     pub(super) fn finish(
         &self,
         rows: &mut BTreeMap<DayKey, CallRow>,
         beside: &BTreeMap<DayKey, &CallRow>,
+        moves: &Moves,
         (changed, only): (&BTreeSet<SessionKey>, Option<Day>),
         objects: &Objects,
     ) -> Outcome {
@@ -225,6 +248,7 @@ impl Sessions {
         let calls =
             of_sessions(rows.iter().chain(beside.iter().map(|(at, row)| (at, *row))), objects);
         let (reports, quality) = (self.all_reports(objects), self.all_quality(objects));
+        let again = self.again(objects);
         let mut hanging: BTreeMap<DayKey, Hanging<'_>> = BTreeMap::new();
         let call_at = |of: &Name, day: Day, time_ms: i64| {
             let calls = calls.get(of)?;
@@ -242,11 +266,16 @@ impl Sessions {
             if let Some((at, _)) = call {
                 hanging.entry(*at).or_default().quality.push(fact);
             }
-            let (component, name) = of;
-            let changes = key::beside(at.0)
-                .into_iter()
-                .any(|day| changed.contains(&(day, component, name.clone())));
-            if changes && only.is_none_or(|day| day == at.0) {
+            let is_in = |sessions: &BTreeSet<SessionKey>| {
+                let on = |day| sessions.contains(&(day, of.0, of.1.clone()));
+                key::beside(at.0).into_iter().any(on)
+            };
+            let moves = || {
+                let calls = calls.get(&of).map(Vec::as_slice).unwrap_or_default();
+                moves.has(calls, (at.0, fact.time_ms), call.map(|(at, _)| *at))
+            };
+            let changes = self.quality.contains_key(&at) || is_in(&again);
+            if (changes || is_in(changed) && moves()) && only.is_none_or(|day| day == at.0) {
                 let lines = fact.rows(at.1, call.map(|(_, row)| *row));
                 outcome.failures.extend(lines.map(|row| line(at.0, row, objects)));
             }
@@ -262,6 +291,12 @@ impl Sessions {
             row.sq_failed = quality::failed(row.sq_failed, quality);
         }
         outcome
+    }
+
+    /// The sessions of which everything is made again.
+    fn again(&self, objects: &Objects) -> BTreeSet<SessionKey> {
+        let again = self.again.iter().filter_map(|session| key(session, objects));
+        again.chain(self.revisited.iter().cloned()).collect()
     }
 
     /// What lies on other days than this one and hangs together with what changes here.
@@ -357,7 +392,7 @@ fn is_rm(row: &CallRow) -> bool {
     row.component_type == ComponentType::Rm.number()
 }
 
-fn candidate((at, row): &(DayKey, &CallRow)) -> Candidate {
+pub(super) fn candidate((at, row): &(DayKey, &CallRow)) -> Candidate {
     let CallRow { started_ms, ended_ms, .. } = **row;
     Candidate { day: at.0, call_key: at.1, started_ms, ended_ms }
 }
@@ -383,7 +418,12 @@ fn name(session_id: &str, guid: Option<&str>) -> SessionName {
     }
 }
 
-fn key((day, component, name): &Session, objects: &Objects) -> Option<SessionKey> {
+/// The session of a fact of quality.
+pub(super) fn of_quality(day: Day, fact: &QualityFact) -> Session {
+    (day, Named::from(&fact.component), name(&fact.session_id, fact.guid.as_deref()))
+}
+
+pub(super) fn key((day, component, name): &Session, objects: &Objects) -> Option<SessionKey> {
     let id = objects.id(ObjectKind::Component, component.dbid, component.name.as_deref())?;
     Some((*day, id, name.clone()))
 }

@@ -5,6 +5,7 @@ mod again;
 mod midnight;
 mod night;
 mod rolled;
+mod room;
 mod tables;
 
 use std::net::SocketAddr;
@@ -191,34 +192,6 @@ fn stored_by_day(order: &[&Message], batches: usize) -> Tables {
         tables.apply_days(batch);
     }
     tables
-}
-
-/// A flood of legs of one GUID: so many are stored, the others are dead letters, and what is told
-/// of those that are stored still counts.
-#[test]
-fn a_session_has_so_many_legs_on_a_day() {
-    use crate::limits::LEGS_PER_SESSION;
-
-    let leg = |phase: &str, number: usize| {
-        let of = format!("{number:08X}");
-        let id = format!("{GUID}/{of}/cdr.{phase}/1.1");
-        rm(phase, 1, 1, 30, json!({"leg": of, "id": id, "session_id": format!("{GUID}.{of}")}))
-    };
-    let starts: Vec<_> = (1..=LEGS_PER_SESSION + 2).map(|number| leg("start", number)).collect();
-    let mut tables = Tables::default();
-    for batch in starts.chunks(400) {
-        tables.apply(&batch.iter().collect::<Vec<_>>());
-    }
-    assert_eq!((tables.calls.len(), tables.letters.len()), (LEGS_PER_SESSION, 2));
-    let letter = tables.letters.last().unwrap();
-    assert_eq!((letter.code, &*letter.field), ("bad_value", "guid"));
-    assert_eq!(letter.body, starts[LEGS_PER_SESSION + 1].0.as_bytes());
-    let ends = [leg("end", 1), leg("end", LEGS_PER_SESSION + 1), leg("start", 2)];
-    let counts = tables.apply(&ends.iter().collect::<Vec<_>>());
-    assert_eq!((counts.stored, counts.dead, counts.duplicates), (1, 1, 1));
-    let ended = tables.calls.values().filter(|line| line.row.ended_ms.is_some());
-    assert_eq!(ended.count(), 1);
-    assert_eq!(tables.ledger.len(), LEGS_PER_SESSION + 1, "nothing of what was refused");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A visitor's seat: whether it is its turn or ours, and whether it must go.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 
@@ -19,8 +19,10 @@ pub(super) struct Seat {
     shakes: AtomicBool,
     /// A body has been announced that has not come whole.
     owes: AtomicBool,
-    /// The head has two lengths.
-    both_lengths: AtomicBool,
+    /// Requests that have come,
+    heard: AtomicU64,
+    /// and which of them has two lengths, from 0.
+    both_lengths: AtomicU64,
     /// What the handshake has proven.
     certificate: OnceLock<CertificateDer<'static>>,
 }
@@ -40,8 +42,10 @@ enum Turn {
 impl Seat {
     pub(super) fn new(places: Arc<Semaphore>, most: usize) -> Self {
         let turn = Mutex::new(Turn::Waits(Instant::now(), None));
-        let [shakes, owes, both_lengths] = [false; 3].map(AtomicBool::new);
-        Self { turn, places, most, shakes, owes, both_lengths, certificate: OnceLock::new() }
+        let [shakes, owes] = [false; 2].map(AtomicBool::new);
+        let (heard, both_lengths) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
+        let certificate = OnceLock::new();
+        Self { turn, places, most, shakes, owes, heard, both_lengths, certificate }
     }
 
     /// A handshake begins, or has ended.
@@ -62,13 +66,15 @@ impl Seat {
         self.owes.load(Ordering::Relaxed)
     }
 
-    /// Whether the head that has come has two lengths.
-    pub(super) fn set_both_lengths(&self, both: bool) {
-        self.both_lengths.store(both, Ordering::Relaxed);
+    /// This request of the connection, from 0, has two lengths.
+    pub(super) fn set_both_lengths(&self, request: u64) {
+        self.both_lengths.store(request, Ordering::Relaxed);
     }
 
+    /// Whether the one whose head has come last has.
     pub(super) fn has_both_lengths(&self) -> bool {
-        self.both_lengths.load(Ordering::Relaxed)
+        let last = self.heard.load(Ordering::Relaxed).wrapping_sub(1);
+        self.both_lengths.load(Ordering::Relaxed) == last
     }
 
     /// Whose certificate it was; there is one handshake.
@@ -89,6 +95,7 @@ impl Seat {
 
     /// The head of a request has come.
     pub(super) fn hear(&self) {
+        self.heard.fetch_add(1, Ordering::Relaxed);
         let mut turn = self.turn();
         if !matches!(*turn, Turn::Dismissed) {
             *turn = Turn::Asked;

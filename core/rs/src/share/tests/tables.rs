@@ -204,6 +204,17 @@ impl Tables {
         counts
     }
 
+    /// Applies these as one share, and counts the rows of failures that it writes.
+    pub(super) fn written_failures(&mut self, messages: &[Message]) -> usize {
+        let (batch, mut objects) = self.settle(&messages.iter().collect::<Vec<_>>());
+        let changes = self.run(Share::new(&batch, None), &mut objects, |share| {
+            (0..messages.len()).for_each(|item| share.store(item));
+        });
+        let written = changes.failures.len();
+        self.save(changes);
+        written
+    }
+
     /// As files by day do it: one share for each, then what calls of other days borrow and what
     /// hangs on them, then the rest.
     pub(super) fn apply_days(&mut self, messages: &[&Message]) {

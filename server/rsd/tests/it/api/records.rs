@@ -224,7 +224,14 @@ fn no_request_is_smuggled() {
     let of = |headers: &str, body: &str| format!("GET /live HTTP/1.1\r\n{headers}\r\n{body}{next}");
     let (length, chunked) = ("Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n");
     for both in [format!("{length}{chunked}"), format!("{chunked}{length}")] {
-        assert_eq!(answers(&of(&format!("Host: x\r\n{both}"), "0\r\n\r\n")), ["400"], "{both:?}");
+        let request = of(&format!("Host: x\r\n{both}"), "0\r\n\r\n");
+        assert_eq!(answers(&request), ["400"], "{both:?}");
+        let chunks = of(&format!("Host: x\r\n{chunked}"), "5\r\n12345\r\n0\r\n\r\n");
+        for first in [next, &of(&format!("Host: x\r\n{length}"), "12345"), &chunks] {
+            let before = vec!["200"; first.matches("GET").count()];
+            let answers = answers(&format!("{first}{request}"));
+            assert_eq!(answers, [&*before, &["400"]].concat(), "{first:?}{both:?} in one read");
+        }
     }
     let two = "Host: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n";
     for head in [
