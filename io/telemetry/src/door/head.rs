@@ -133,10 +133,10 @@ impl Heads {
                     None => Place::Extension(size),
                 };
             }
-            (Place::First | Place::Name | Place::Trailer, byte) => {
-                if self.name.len() <= CODING.len() {
-                    self.name.push(byte.to_ascii_lowercase());
-                }
+            (Place::First | Place::Name | Place::Trailer, byte)
+                if self.name.len() <= CODING.len() =>
+            {
+                self.name.push(byte.to_ascii_lowercase());
             }
             _ => {}
         }

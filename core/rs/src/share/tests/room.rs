@@ -73,7 +73,7 @@ fn the_calls_of_a_session_have_so_many_bytes_on_a_day() {
         reused("update", call, json!({"id": id, "extra": notes, "notes": notes}))
     };
     let most = STATE_BYTES / (16 << 10);
-    let calls = most / 60 + 1;
+    let calls = most / 40;
     let updates: Vec<_> =
         (0..calls).flat_map(|call| (0..60).map(move |number| update(call, number))).collect();
     let mut tables = Tables::default();
