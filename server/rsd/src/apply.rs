@@ -1,5 +1,5 @@
-//! Stage 13: from the spool into the database, oldest first, on a thread of the lowest priority
-//! (spec rs.md §1.4.6). It never waits for rollups and ingest never waits for it.
+//! Stage 13: from the spool into the database, oldest first, on a thread of low priority (spec
+//! rs.md §1.4.6). It never waits for rollups and ingest never waits for it.
 //!
 //! One loop: read a batch, store it until it is stored, release the spool, tell who watches. What
 //! the database refuses for a record's own sake is the store's matter; all else is tried again,
@@ -35,7 +35,7 @@ use crate::backlog::Backlog;
 use crate::checks;
 use crate::crew::{Crew, Worker};
 use crate::entry::{Entry, Unreadable, glance};
-use crate::priority::{LOWEST, lower};
+use crate::priority::{APPLY, lower};
 use crate::store::{Applied, Arrival, Store, StoreError};
 use crate::view::View;
 
@@ -132,7 +132,7 @@ impl Applier {
         };
         let (crew, watched) = (Arc::clone(&work.parts.crew), Arc::clone(&bell));
         let work = move || {
-            lower(LOWEST);
+            lower(APPLY);
             crew.work(Worker::Apply, || work.run(), |pause| watched.pause(pause));
         };
         Ok(Self { bell, thread: Background::start("apply", work)?, mover })

@@ -1,7 +1,10 @@
 //! Threads that must not take a core from ingest (rs.md §1.2).
 
-/// The lowest there is: the applier.
+/// The lowest there is: the rollup job.
 pub(crate) const LOWEST: i32 = 19;
+/// Of what is left, more than twice the share of the lowest: the applier, and who moves logs for it
+/// (ADR 82). Ingest has thirty times as much.
+pub(crate) const APPLY: i32 = 15;
 /// Below ingest and HTTP, above the applier: somebody waits for the answer.
 pub(crate) const LOW: i32 = 10;
 

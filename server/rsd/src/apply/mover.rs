@@ -13,7 +13,7 @@ use telemetry::Log;
 use super::{Bell, Parts};
 use crate::background::Background;
 use crate::crew::Worker;
-use crate::priority::{LOWEST, lower};
+use crate::priority::{APPLY, lower};
 use crate::store::checkpoints::{Checkpoints, Due};
 
 /// Between two looks for files that nobody writes to.
@@ -38,7 +38,7 @@ impl Mover {
         let bell = Arc::<Bell>::default();
         let (crew, told) = (Arc::clone(&parts.crew), Arc::clone(&bell));
         let work = move || {
-            lower(LOWEST);
+            lower(APPLY);
             let Some(logs) = store.checkpoints() else { return };
             crew.work(
                 Worker::Checkpoint,
