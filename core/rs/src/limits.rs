@@ -22,9 +22,9 @@ pub const QUALITY_BYTES: usize = 256 << 10;
 /// Days of GUIDs that carry no time in one share, beyond the first one of each: for each of them
 /// the calls of nine days are read at most. A batch around midnight has a few.
 pub const FURTHER_DAYS_PER_SHARE: usize = 8;
-/// Calls of one component and session on one day: with each of its records all of them are read, and
-/// figures look among them for the one that an event belongs to. A session id that is used again
-/// after a restart has a few.
+/// Calls of one component and session on one day: with each of its records all of them are read,
+/// and figures look among them for the one that an event belongs to. A session id that is used
+/// again after a restart has a few.
 pub const CALLS_PER_SESSION: usize = 1000;
 /// Actions of one call (rs.md §2.5).
 pub const ACTIONS_PER_CALL: usize = 1000;
