@@ -8,8 +8,8 @@ pub const FACTS_PER_CALL: usize = 64;
 pub const EPOCHS_PER_CALL: usize = 64;
 /// Bytes of the unknown fields of one call as JSON; as of one record (rs.md §2.1).
 pub const EXTRA_BYTES: usize = 16 << 10;
-/// Calls of one GUID on one day: with each of its records all of them are read. A conference of a
-/// thousand has as many.
+/// Calls of one GUID on one day, RM's legs and those of media servers together: with each of its
+/// records all of them are read. A conference of five hundred has as many.
 pub const LEGS_PER_SESSION: usize = 1000;
 /// Bytes of the facts of the calls of one GUID, or of one session id, on one day: with each of its
 /// records all of them are read. So many are a conference of a thousand with 32 KiB of each leg.

@@ -221,7 +221,10 @@ impl Board {
     /// until the board is [settled](Board::settle).
     pub fn read(&mut self, legs: impl IntoIterator<Item = Leg>) {
         let kept = legs.into_iter().filter(|leg| leg.is_live() || leg.call.guid.is_some());
-        kept.for_each(|leg| self.put(leg));
+        for leg in kept {
+            self.remove(&leg.call.key);
+            self.put(leg);
+        }
     }
 
     /// All has been read: sessions without a leg in progress go.

@@ -199,7 +199,7 @@ impl<'b> Share<'b> {
     ///
     /// # Errors
     /// A stored state that cannot be read; nothing is to be stored then.
-    pub fn found(&mut self, mut found: Found) -> Result<(), DecodeError> {
+    pub fn found(&mut self, mut found: Found, objects: &Objects) -> Result<(), DecodeError> {
         match self.stage {
             Stage::Begin => {
                 self.ledger.found(found.ledger);
@@ -209,8 +209,8 @@ impl<'b> Share<'b> {
                 self.stage = Stage::Count;
             }
             Stage::Count => {
-                self.found_room(found);
-                self.work()?;
+                self.found_room(found, objects);
+                self.work(objects)?;
             }
             Stage::Gather => {
                 for row in std::mem::take(&mut found.events) {
@@ -239,14 +239,18 @@ impl<'b> Share<'b> {
     }
 
     /// Does what is to be done.
-    fn work(&mut self) -> Result<(), DecodeError> {
+    fn work(&mut self, objects: &Objects) -> Result<(), DecodeError> {
         for task in std::mem::take(&mut self.tasks) {
             match task {
-                Task::Store(index) => self.take(index)?,
+                Task::Store(index) => self.take(index, objects)?,
                 Task::Book(index) => self.enter(index),
                 Task::Reject(index, text) => self.bury_rejected(index, text),
                 Task::Touch(index) => self.touched(index),
-                Task::Erase(at, numbers) => self.calls.erase(at, numbers.as_ref()),
+                Task::Erase(at, numbers) => {
+                    if let Some(row) = self.calls.erase(at, numbers.as_ref()) {
+                        self.sessions.erased(at.0, &row);
+                    }
+                }
             }
         }
         self.stage = Stage::Gather;
@@ -366,7 +370,7 @@ impl<'b> Share<'b> {
     }
 
     /// Stores one record.
-    fn take(&mut self, index: usize) -> Result<(), DecodeError> {
+    fn take(&mut self, index: usize, objects: &Objects) -> Result<(), DecodeError> {
         let Some((item, day)) = self.batch.items().get(index).zip(self.batch.day(index)) else {
             return Ok(());
         };
@@ -378,14 +382,15 @@ impl<'b> Share<'b> {
         }
         let at = (day, good.fact.keys.id_key);
         let call = good.fact.keys.call_key.map(|key| (day, key));
-        match self.ledger.judge(at, good) {
-            Verdict::New => {
-                if let Err(cause) = self.room.take(good, day, item.origin.body.len()) {
-                    self.letters.refuse(item, cause);
-                    return Ok(());
-                }
-                self.count_new(item, good);
-            }
+        let verdict = self.ledger.judge(at, good);
+        if matches!(verdict, Verdict::New | Verdict::Replaces(_))
+            && let Err(cause) = self.room.take(good, day, item.origin.body.len(), objects)
+        {
+            self.letters.refuse(item, cause);
+            return Ok(());
+        }
+        match verdict {
+            Verdict::New => self.count_new(item, good),
             Verdict::Duplicate => {
                 self.changes.counts.duplicates += 1;
                 self.changes.tally.duplicate(Some(good.producer().to_owned()));

@@ -93,10 +93,10 @@ impl Calls {
         Ok(())
     }
 
-    /// Erases a call if it tells one of these numbers, or without them whatever it tells; one that
-    /// cannot be read stays.
-    pub(super) fn erase(&mut self, at: DayKey, numbers: Option<&Numbers>) {
-        let Some(Ok(mut touched)) = self.stored.get(&at).map(Touched::known) else { return };
+    /// Erases a call if it tells one of these numbers, or without them whatever it tells, and gives
+    /// what is left; one that cannot be read stays.
+    pub(super) fn erase(&mut self, at: DayKey, numbers: Option<&Numbers>) -> Option<CallRow> {
+        let mut touched = self.stored.get(&at).map(Touched::known)?.ok()?;
         let erased = match numbers {
             Some(numbers) => touched.state.erase_of(numbers),
             None => {
@@ -104,10 +104,12 @@ impl Calls {
                 true
             }
         };
+        let row = erased.then(|| touched.state.row(None));
         if erased {
             touched.trace = Trace::Gone;
             self.touched.insert(at, touched);
         }
+        row
     }
 
     /// What is left of a record that a newcomer replaces: its fact as JSON.

@@ -57,7 +57,8 @@ impl Share<'_> {
             let Task::Store(index) = task else { continue };
             let Some((good, day)) = self.good(*index).zip(self.batch.day(*index)) else { continue };
             let at = (day, good.fact.keys.id_key);
-            if good.refused.is_some() || self.ledger.judge(at, good) != Verdict::New {
+            let comes = matches!(self.ledger.judge(at, good), Verdict::New | Verdict::Replaces(_));
+            if good.refused.is_some() || !comes {
                 continue;
             }
             if let Told::Call(fact) = &good.fact.told {
@@ -76,13 +77,13 @@ impl Share<'_> {
     }
 
     /// That is here now, with what hangs on it: nothing of it is asked for again.
-    pub(super) fn found_room(&mut self, mut found: Found) {
+    pub(super) fn found_room(&mut self, mut found: Found, objects: &Objects) {
         let calls: Vec<_> =
             found.calls.iter().map(|it| ((it.day, it.call_key), it.state.len())).collect();
         self.calls.found_more(std::mem::take(&mut found.calls));
         for (at, bytes) in calls {
             if let Some(row) = self.calls.idle(at) {
-                self.room.has_call(at, row, bytes);
+                self.room.has_call(at, row, bytes, objects);
             }
         }
         let bytes: BTreeMap<Key, usize> =

@@ -116,6 +116,13 @@ impl Sessions {
         }
     }
 
+    /// Of one that is erased: what is left of it, and of what was said in its session, is written.
+    pub(super) fn erased(&mut self, day: Day, row: &CallRow) {
+        if !is_rm(row) {
+            names(row).for_each(|name| self.touch_again((day, row.component.clone(), name)));
+        }
+    }
+
     fn touch_again(&mut self, session: Session) {
         self.touched.insert(session.clone());
         self.again.insert(session);
@@ -170,11 +177,9 @@ impl Sessions {
         !self.stored_quality.is_empty()
     }
 
-    /// The keys of the facts of quality that were stored, with their sessions by name.
-    pub(super) fn stored_quality(&self) -> impl Iterator<Item = (Key, Session)> {
-        self.stored_quality
-            .iter()
-            .map(|((day, id_key), (_, fact))| (*id_key, of_quality(*day, fact)))
+    /// The keys of the facts of quality that were stored, with their sessions.
+    pub(super) fn stored_quality(&self) -> impl Iterator<Item = (Key, SessionKey)> {
+        self.stored_quality.iter().map(|((_, id_key), (session, _))| (*id_key, session.clone()))
     }
 
     pub(super) fn found(&mut self, found: &mut Found) {

@@ -3,6 +3,7 @@
 
 mod again;
 mod midnight;
+mod moves;
 mod night;
 mod rolled;
 mod room;
@@ -302,7 +303,7 @@ fn a_record_that_is_refused_becomes_a_letter_and_is_booked() {
     share.reject(0, "too\0long".to_owned());
     let objects = Objects::default();
     while share.wants(&objects).is_some() {
-        share.found(Found::default()).unwrap();
+        share.found(Found::default(), &objects).unwrap();
     }
     let changes = share.finish(&objects);
     assert_eq!((changes.ledger.len(), changes.calls.len(), changes.streams.len()), (0, 0, 1));
@@ -318,16 +319,17 @@ fn a_state_that_cannot_be_read_is_an_error() {
     let batch = Batch::new(vec![story[0].item()]);
     let mut share = Share::new(&batch, None);
     share.store(0);
-    let wants = share.wants(&Objects::default()).unwrap();
+    let objects = Objects::default();
+    let wants = share.wants(&objects).unwrap();
     let (day, call_key): (Day, Key) = *wants.calls.first().unwrap();
     let state = vec![200];
     let (guid, last_fact_ms, boot, row_version) = (None, 0, None, 1);
     let call = StoredCall { day, call_key, guid, state, last_fact_ms, boot, row_version };
     let found = Found { calls: vec![call], ..Found::default() };
-    share.found(found).unwrap();
+    share.found(found, &objects).unwrap();
     // the legs of its session are asked for before it is met
-    assert_eq!(share.wants(&Objects::default()).unwrap().guids.len(), 1);
-    share.found(Found::default()).unwrap_err();
+    assert_eq!(share.wants(&objects).unwrap().guids.len(), 1);
+    share.found(Found::default(), &objects).unwrap_err();
 }
 
 proptest! {

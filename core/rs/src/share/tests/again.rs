@@ -144,7 +144,7 @@ fn fed(share: &mut Share<'_>, tables: &mut Tables, objects: &mut Objects) -> BTr
         }
         let found = tables.load(&wants);
         read.extend(found.calls.iter().map(|call| (call.day, call.call_key)));
-        share.found(found).unwrap();
+        share.found(found, objects).unwrap();
     }
     read
 }

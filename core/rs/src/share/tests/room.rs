@@ -109,10 +109,14 @@ fn a_session_has_so_many_records_of_quality_on_a_day() {
     assert_eq!(apply(&mut tables, &calls).stored, 2, "its call is no such record");
     let call = tables.calls.values().next().unwrap();
     assert_eq!(call.row.sq_failed, Some(true));
-    // as one record more, the failures of a call's own end
-    let sq = json!({"failed": true, "failures": [{"time": at(4), "type": "FETCH"}]});
-    let more = mcp("update", "A", 3, json!({"sq": sq}));
-    assert_eq!(apply(&mut tables, &[more]).dead, 1);
+    // as one record more, the failures that a call's own record tells
+    let sq = json!({"sq": {"failed": true, "failures": [{"time": at(4), "type": "FETCH"}]}});
+    assert_eq!(apply(&mut tables, &[mcp("update", "A", 3, sq.clone())]).dead, 1);
+    // no call stays in progress because of what others said
+    let start = mcp("start", "A", 20, json!({"id": "mcp-1:A/cdr.start/1", "started_at": at(20)}));
+    let end = json!({"id": "mcp-1:A/cdr.end/1", "started_at": at(20), "sq": sq["sq"]});
+    assert_eq!(apply(&mut tables, &[start, mcp("end", "A", 25, end)]).stored, 2);
+    assert!(tables.calls.values().all(|line| line.row.ended_ms.is_some()));
 
     let records: Vec<_> = (1..=200).map(|number| failed(number, 100)).collect();
     let mut tables = Tables::default();
@@ -141,4 +145,47 @@ fn failures_that_stay_as_they_are_are_not_written() {
     assert_eq!(tables.written_failures(&[nearer]), 203, "one that fits better is");
     let profiles = tables.failures.values().filter(|line| line.profile_id.is_some());
     assert_eq!(profiles.count(), 0, "and it has no profile");
+}
+
+/// Another content of an id, and another name of a component, are no ways around.
+#[test]
+fn nobody_gets_around_the_room_of_a_session() {
+    let named = |number: usize, more: Value| {
+        let id = format!("mcp-1:{number}/cdr.end/{number}");
+        let mut told = json!({"id": id, "session_id": format!("S{number}")});
+        for (key, value) in more.as_object().unwrap() {
+            told[key] = value.clone();
+        }
+        mcp("end", "A", 9, told)
+    };
+    let mut tables = Tables::default();
+    for round in 0..3 {
+        let told = |number| named(number, json!({"guid": GUID, "notes": format!("{round}")}));
+        let plain: Vec<_> =
+            (1..=LEGS_PER_SESSION * 2).map(|number| named(number, json!({}))).collect();
+        let others: Vec<_> = (1..=LEGS_PER_SESSION * 2).map(told).collect();
+        apply(&mut tables, &plain);
+        apply(&mut tables, &others);
+    }
+    let of_guid = tables.calls.values().filter(|line| line.row.guid.is_some()).count();
+    assert_eq!(of_guid, LEGS_PER_SESSION);
+
+    let calls = (1..=CALLS_PER_SESSION + 20).map(|number| {
+        let component = json!({"name": format!("mcp-{}", number % 2), "type": "MCP", "dbid": 777});
+        reused("end", number, json!({"component": component}))
+    });
+    let mut tables = Tables::default();
+    apply(&mut tables, &calls.collect::<Vec<_>>());
+    assert_eq!(tables.calls.len(), CALLS_PER_SESSION);
+}
+
+/// Texts of a call's failures go with it: what is left of its facts is written again, though the
+/// call shows the same.
+#[test]
+fn failures_of_a_call_that_is_erased_are_written_again() {
+    let mut tables = Tables::default();
+    let told = [mcp("start", "A", 1, json!({})), failed(1, 10), mcp("end", "A", 9, json!({}))];
+    apply(&mut tables, &told);
+    let at = *tables.calls.keys().next().unwrap();
+    assert_eq!(tables.erase(at).failures.len(), 10);
 }

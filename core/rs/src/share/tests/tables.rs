@@ -45,7 +45,9 @@ impl Tables {
             let guid = line.row.guid.clone().map(|guid| (line.day, guid));
             let session = SessionName::Id(line.row.session_id.clone());
             let by_guid = line.row.guid.clone().map(SessionName::Guid);
-            let asked = |name| wants.sessions.contains(&(line.day, line.component_id, name));
+            let is_rm = line.row.component_type == model::record::ComponentType::Rm.number();
+            let asked =
+                |name| !is_rm && wants.sessions.contains(&(line.day, line.component_id, name));
             wants.calls.contains(at)
                 || guid.is_some_and(|guid| wants.guids.contains(&guid))
                 || asked(session)
@@ -215,6 +217,12 @@ impl Tables {
         written
     }
 
+    /// What the erasure of a call writes.
+    pub(super) fn erase(&mut self, at: DayKey) -> Changes {
+        let (batch, mut objects) = self.settle(&[]);
+        self.run(Share::new(&batch, None), &mut objects, |share| share.erase(at, None))
+    }
+
     /// As files by day do it: one share for each, then what calls of other days borrow and what
     /// hangs on them, then the rest.
     pub(super) fn apply_days(&mut self, messages: &[&Message]) {
@@ -286,7 +294,7 @@ impl Tables {
         tell(&mut share);
         while let Some(wants) = share.wants(objects) {
             if wants.mentions.is_empty() {
-                share.found(self.load(&wants)).unwrap();
+                share.found(self.load(&wants), objects).unwrap();
             } else {
                 self.learn(objects, &wants.mentions);
             }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::record::ComponentType;
 use rs::Day;
 use rs::limits::REPORTS_PER_CALL;
 use rs::share::{CallLine, Changes, Found, QualityRow, SessionKey, SessionName};
@@ -58,8 +59,13 @@ fn of_group(
     let Group { components, names } = group;
     let at = signed(day);
     let wanted = "unnest($2::bigint[], $3::text[] COLLATE \"C\") AS w (component, name)";
-    let calls = format!("(component_id, {calls}) IN (SELECT component, name FROM {wanted})");
-    load::calls(link, day, &calls, &[&at, components, names], &mut found.calls)?;
+    // no fact names a call of RM
+    let calls = format!(
+        "(component_id, {calls}) IN (SELECT component, name FROM {wanted})
+         AND component_type <> $4"
+    );
+    let rm = i16::from(ComponentType::Rm.number());
+    load::calls(link, day, &calls, &[&at, components, names, &rm], &mut found.calls)?;
     let most = i64::try_from(REPORTS_PER_CALL).unwrap_or(i64::MAX).saturating_add(1);
     let sql = format!(
         "SELECT e.*, w.component, w.name FROM {wanted}

@@ -24,7 +24,7 @@ pub(super) fn ask(
         if !wants.mentions.is_empty() {
             return Ok(wants.mentions);
         }
-        share.found(load(link, &wants)?)?;
+        share.found(load(link, &wants)?, objects)?;
     }
     Ok(BTreeSet::new())
 }

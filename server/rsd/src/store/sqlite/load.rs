@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::record::ContentHash;
+use model::record::{ComponentType, ContentHash};
 use rs::integrity::Gap;
 use rs::limits::REPORTS_PER_CALL;
 use rs::share::{
@@ -54,7 +54,7 @@ pub(super) fn ask(
         if !wants.mentions.is_empty() {
             return Ok(wants.mentions);
         }
-        share.found(load(files, &wants)?)?;
+        share.found(load(files, &wants)?, objects)?;
     }
     Ok(BTreeSet::new())
 }
@@ -174,7 +174,7 @@ fn calls(
     Ok(())
 }
 
-/// Calls, reports and quality of one session.
+/// Calls, reports and quality of one session. No fact names one of RM's.
 fn of_session(db: &Connection, session: &SessionKey, found: &mut Found) -> Result<(), StoreError> {
     let (day, component_id, name) = session;
     let (which, value) = match name {
@@ -182,10 +182,11 @@ fn of_session(db: &Connection, session: &SessionKey, found: &mut Found) -> Resul
         SessionName::Guid(guid) => ("session_id = '' AND guid = ?2", guid),
     };
     let of_calls = match name {
-        SessionName::Id(_) => "component_id = ?1 AND session_id = ?2",
-        SessionName::Guid(_) => "component_id = ?1 AND guid = ?2",
+        SessionName::Id(_) => "component_id = ?1 AND session_id = ?2 AND component_type <> ?3",
+        SessionName::Guid(_) => "component_id = ?1 AND guid = ?2 AND component_type <> ?3",
     };
-    calls(db, *day, of_calls, params![component_id, value], &mut found.calls)?;
+    let rm = ComponentType::Rm.number();
+    calls(db, *day, of_calls, params![component_id, value, rm], &mut found.calls)?;
     let reports = format!(
         "SELECT id_key, time_ms, seq, label, text FROM rs_call_event
          WHERE component_id = ?1 AND {which} AND label GLOB 'com.genesyslab.var.*'

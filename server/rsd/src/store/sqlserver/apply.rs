@@ -151,7 +151,7 @@ pub(super) async fn ask(
             return Ok(Some(wants.mentions));
         }
         let found = load::load(link, &wants).await?;
-        share.found(found).map_err(Failure::State)?;
+        share.found(found, objects).map_err(Failure::State)?;
     }
     Ok(None)
 }

@@ -54,6 +54,7 @@ macro_rules! of_sessions {
     };
 }
 
+/// Calls of sessions; no fact names one of RM's (1).
 macro_rules! calls {
     ($which:literal) => {
         concat!(
@@ -61,7 +62,8 @@ macro_rules! calls {
                 "t.day, t.call_key, t.guid, f.state, t.last_fact_ms, t.row_version, t.boot",
                 "rs_call AS t WITH (UPDLOCK, HOLDLOCK)",
                 $which,
-                "\nJOIN rs_call_fact_state AS f ON f.day = t.day AND f.call_key = t.call_key"
+                "\nJOIN rs_call_fact_state AS f ON f.day = t.day AND f.call_key = t.call_key
+  AND t.component_type <> 1"
             ),
             "\nOPTION (FORCE ORDER, LOOP JOIN)"
         )

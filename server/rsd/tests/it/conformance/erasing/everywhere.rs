@@ -8,12 +8,14 @@
 use std::path::Path;
 
 use rsd::store::Store;
+use rsd::store::erasing::forget;
 use rsd::store::sqlite::Sqlite;
 use serde_json::{Value, json};
 
+use super::super::custody::line;
 use super::super::made::{Made, arrivals, at, event, mcp, rm, var};
 use super::super::{NOW, bins};
-use super::{NUMBER, begin, rolled, shown, to_its_end};
+use super::{NUMBER, begin, calls, rolled, shown, to_its_end};
 
 /// How many of the calls tell it.
 pub(crate) const CALLS: i64 = 3;
@@ -226,4 +228,23 @@ fn a_number_is_found_in_every_text_of_every_record() {
     assert_eq!(store.erasing().erasures(1).unwrap()[0].calls, CALLS);
     drop(store);
     assert_eq!(files(dir.path()), Vec::<String>::new());
+}
+
+/// What was said in a call goes with it, also from what was made of it.
+#[test]
+fn no_table_tells_what_was_said_in_a_call_that_is_erased() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Sqlite::new(dir.path().to_owned(), NOW);
+    fill(&store);
+    let own = ["rs_call_event", "rs_var_custom", "rs_var_action", "rs_sq_call", "rs_sq_failure"];
+    let telling = |dir: &Path| {
+        let all = tables(dir);
+        own.map(|name| all.contains(&format!("days/20261122.db {name}")))
+    };
+    assert_eq!(telling(dir.path()), [true; 5]);
+    let all = calls(&store);
+    let guid = &all.iter().find(|call| call.session_id == "E5DE").unwrap().guid;
+    let legs: Vec<_> = all.iter().filter(|call| call.guid == *guid).cloned().collect();
+    forget(&store, &legs, &line("call-erasure")).unwrap();
+    assert_eq!(telling(dir.path()), [false; 5]);
 }
