@@ -76,7 +76,7 @@ impl Database {
         }
         while let Some(wants) = share.wants(&objects) {
             if wants.mentions.is_empty() {
-                share.found(self.load(&wants)).map_err(|error| error.to_string())?;
+                share.found(self.load(&wants), &objects).map_err(|error| error.to_string())?;
             } else {
                 self.learn(&mut objects, &wants.mentions)?;
             }
