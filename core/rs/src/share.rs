@@ -167,15 +167,14 @@ impl<'b> Share<'b> {
         self.tasks.push(Task::Erase(at, numbers.cloned()));
     }
 
-    /// What was found is more than may be read at once: this share is dropped, and each half of
-    /// what it was to do becomes one of its own.
+    /// What was found is more than may be read at once: this share is dropped, and each half of what
+    /// it was to do becomes one of its own.
     #[must_use]
     pub const fn is_too_much(&self) -> bool {
         self.amount.is_too_much()
     }
 
-    /// Bytes that may be found at most ([`Found::bytes`]); who has read more may stop, and give
-    /// that.
+    /// Bytes that may be found at most ([`Found::bytes`]); who has read more may stop and give that.
     #[must_use]
     pub const fn left(&self) -> usize {
         self.amount.left()

@@ -8,7 +8,6 @@ mod condition;
 pub mod custody;
 pub mod erasing;
 pub mod exporting;
-mod halves;
 pub mod keeping;
 mod leaving;
 pub mod postgres;
@@ -322,6 +321,22 @@ pub enum StoreError {
         /// The step.
         version: i64,
     },
+}
+
+/// Stores items, each half for itself where all of them read too much at once: nothing of them is
+/// stored then.
+fn halved(
+    items: &[usize],
+    store: &mut impl FnMut(&[usize]) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    match store(items) {
+        Err(StoreError::TooMuch) if items.len() > 1 => {
+            let (first, second) = items.split_at(items.len() / 2);
+            halved(first, store)?;
+            halved(second, store)
+        }
+        done => done,
+    }
 }
 
 impl StoreError {

@@ -1,7 +1,7 @@
-//! How much a share has read. What hangs together with the records of a batch may be more than
-//! there is memory for, however little they tell themselves: half of them are stored first then,
-//! and how a batch is split shows nowhere. One record alone reads what it needs, which has limits
-//! of its own ([`super::room`]).
+//! How much a share has read. What hangs together with the records of a batch may be more than there
+//! is memory for, however little they tell themselves: half of them are stored first then, and how a
+//! batch is split shows nowhere. One record alone reads what it needs, which has limits of its own
+//! ([`super::room`]).
 
 use std::collections::BTreeSet;
 

@@ -14,9 +14,8 @@ use super::link::Link;
 use super::load::{ask, signed};
 use super::objects;
 use super::save::save;
-use crate::store::halves::halved;
 use crate::store::keeping::Judge;
-use crate::store::{Applied, Arrival, StoreError, Turned, prepare};
+use crate::store::{Applied, Arrival, StoreError, Turned, halved, prepare};
 
 /// Days whose partitions are made ahead.
 const DAYS_AHEAD: u32 = 3;

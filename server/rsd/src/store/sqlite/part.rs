@@ -16,8 +16,7 @@ use super::load::{Files, ask};
 use super::news::News;
 use super::purge;
 use super::save::save;
-use crate::store::halves::halved;
-use crate::store::{Day, StoreError};
+use crate::store::{Day, StoreError, halved};
 
 /// A share on its way into one file: each attempt is a savepoint of the file's transaction.
 pub(super) struct Part<'p> {
