@@ -19,9 +19,6 @@ pub const STATE_BYTES: usize = 32 << 20;
 pub const QUALITY_PER_SESSION: usize = 1000;
 /// Bytes of what they tell: some eighty with a hundred failures each.
 pub const QUALITY_BYTES: usize = 256 << 10;
-/// Bytes that one share of a batch reads of what is stored, with what that takes in memory: beyond
-/// them the batch is stored half by half.
-pub const READ_BYTES: usize = 128 << 20;
 /// Days of GUIDs that carry no time in one share, beyond the first one of each: for each of them
 /// the calls of nine days are read at most. A batch around midnight has a few.
 pub const FURTHER_DAYS_PER_SHARE: usize = 8;

@@ -14,7 +14,6 @@
 //! ```
 
 mod again;
-mod amount;
 mod batch;
 mod bisect;
 mod books;
@@ -39,7 +38,6 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::amount::{Amount, next};
 use self::books::Books;
 use self::calls::{Calls, DayGuid};
 use self::ledger::{Ledger, Verdict};
@@ -81,7 +79,6 @@ pub struct Share<'b> {
     room: Room,
     sessions: Sessions,
     asked: Asked,
-    amount: Amount,
     books: Books,
     events: BTreeMap<DayKey, usize>,
     kept: BTreeMap<DayKey, usize>,
@@ -130,7 +127,6 @@ impl<'b> Share<'b> {
             room: Room::default(),
             sessions: Sessions::default(),
             asked: Asked::default(),
-            amount: Amount::default(),
             books: Books::default(),
             events: BTreeMap::new(),
             kept: BTreeMap::new(),
@@ -141,7 +137,6 @@ impl<'b> Share<'b> {
 
     /// To store the record of an item. Items are taken in the batch's order.
     pub fn store(&mut self, item: usize) {
-        self.amount.part(1);
         self.tasks.push(Task::Store(item));
     }
 
@@ -158,26 +153,12 @@ impl<'b> Share<'b> {
     /// The file is past it: if its record was stored or refused, only what hangs on it is made
     /// again, else it comes with [`Changes::unseen`].
     pub fn touch(&mut self, item: usize) {
-        self.amount.part(1);
         self.tasks.push(Task::Touch(item));
     }
 
     /// To erase a call if it tells one of these numbers; without them whatever it tells.
     pub fn erase(&mut self, at: DayKey, numbers: Option<&Numbers>) {
         self.tasks.push(Task::Erase(at, numbers.cloned()));
-    }
-
-    /// What was found is more than may be read at once: this share is dropped, and each half of what
-    /// it was to do becomes one of its own.
-    #[must_use]
-    pub const fn is_too_much(&self) -> bool {
-        self.amount.is_too_much()
-    }
-
-    /// Bytes that may be found at most ([`Found::bytes`]); who has read more may stop and give that.
-    #[must_use]
-    pub const fn left(&self) -> usize {
-        self.amount.left()
     }
 
     /// What is to be read now; `None`: [`Share::finish`] has all it needs.
@@ -219,7 +200,6 @@ impl<'b> Share<'b> {
     /// # Errors
     /// A stored state that cannot be read; nothing is to be stored then.
     pub fn found(&mut self, mut found: Found, objects: &Objects) -> Result<(), DecodeError> {
-        self.amount.read(&found);
         match self.stage {
             Stage::Begin => {
                 self.ledger.found(found.ledger);
@@ -230,9 +210,7 @@ impl<'b> Share<'b> {
             }
             Stage::Count => {
                 self.found_room(found, objects);
-                if self.room_wants(objects) == Wants::default() {
-                    self.work(objects)?;
-                }
+                self.work(objects)?;
             }
             Stage::Gather => {
                 for row in std::mem::take(&mut found.events) {
@@ -297,9 +275,9 @@ impl<'b> Share<'b> {
         let bodies = &self.letters.bodies() - &self.asked.bodies;
         let quality = &self.changes.gone - &self.asked.gone;
         let wants = Wants {
-            guids: next(&guids, &self.asked.guids),
+            guids: &guids - &self.asked.guids,
             call_days: apart.clone(),
-            sessions: next(&sessions, &self.asked.sessions),
+            sessions: &sessions - &self.asked.sessions,
             events: bodies.clone(),
             kept: bodies,
             quality,

@@ -115,7 +115,6 @@ impl StartError {
             | StoreError::Damaged(_)
             | StoreError::Main(_)
             | StoreError::Rejected(_)
-            | StoreError::TooMuch
             | StoreError::State(_)
             | StoreError::Secret(_)
             | StoreError::Fenced(_) => Self::Database { path, source: error },

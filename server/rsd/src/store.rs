@@ -286,10 +286,6 @@ pub enum StoreError {
     /// Stored bytes of a call cannot be read.
     #[error("stored facts of a call cannot be read")]
     State(#[from] DecodeError),
-    /// What hangs together with these records is more than may be read at once; half of them are
-    /// tried next.
-    #[error("what hangs together with the records is more than is read at once")]
-    TooMuch,
     /// The file of a day is damaged: the same again fails until somebody mends it.
     #[error("a file of the database is damaged")]
     Damaged(#[source] Cause),
@@ -323,34 +319,12 @@ pub enum StoreError {
     },
 }
 
-/// Stores items, each half for itself where all of them read too much at once: nothing of them is
-/// stored then.
-fn halved(
-    items: &[usize],
-    store: &mut impl FnMut(&[usize]) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    match store(items) {
-        Err(StoreError::TooMuch) if items.len() > 1 => {
-            let (first, second) = items.split_at(items.len() / 2);
-            halved(first, store)?;
-            halved(second, store)
-        }
-        done => done,
-    }
-}
-
 impl StoreError {
     /// The same again would fail again, and it is the record's fault. A state of a later version
     /// is nobody's: the record waits for an RS that can read it. What was taken is tried again as
     /// the first thing of the search.
     pub const fn is_poison(&self) -> bool {
-        matches!(
-            self,
-            Self::Rejected(_)
-                | Self::Taken(_)
-                | Self::TooMuch
-                | Self::State(DecodeError::Damaged(_))
-        )
+        matches!(self, Self::Rejected(_) | Self::Taken(_) | Self::State(DecodeError::Damaged(_)))
     }
 
     /// The same again later may be done.

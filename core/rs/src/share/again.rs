@@ -15,7 +15,6 @@ use crate::key::Day;
 impl Share<'_> {
     /// To make what hangs on the calls of these sessions again.
     pub fn revisit(&mut self, sessions: BTreeSet<SessionKey>) {
-        self.amount.part(sessions.len());
         self.calls.lose_ports(sessions.iter().cloned());
         self.sessions.revisit(sessions);
     }
@@ -23,7 +22,6 @@ impl Share<'_> {
     /// To make the calls of these GUIDs again, since legs of RM on other days lend them something
     /// else than before.
     pub fn lend(&mut self, guids: BTreeSet<String>) {
-        self.amount.part(guids.len());
         self.calls.lending.change_elsewhere(guids);
     }
 

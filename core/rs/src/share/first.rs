@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use super::amount::next;
 use super::ledger::Verdict;
 use super::{Found, ObjectKind, Objects, Share, Task, Wants, books, letters, room, sessions};
 use crate::fact::Told;
@@ -50,8 +49,8 @@ impl Share<'_> {
         wants
     }
 
-    /// What there is already of the GUIDs and sessions that records which are new name, as far as
-    /// it was not asked for; the components' ids first.
+    /// What there is already of the GUIDs and sessions that records which are new name; the
+    /// components' ids first.
     pub(super) fn room_wants(&self, objects: &Objects) -> Wants {
         let mut wants = Wants::default();
         for task in &self.tasks {
@@ -74,8 +73,6 @@ impl Share<'_> {
                 }
             }
         }
-        wants.guids = next(&wants.guids, &self.asked.guids);
-        wants.sessions = next(&wants.sessions, &self.asked.sessions);
         wants
     }
 

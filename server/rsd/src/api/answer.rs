@@ -210,7 +210,6 @@ pub(super) fn failed(log: &Log, error: &StoreError) -> Refused {
             Refused::other(503, "database-damaged", text)
         }
         StoreError::Rejected(_)
-        | StoreError::TooMuch
         | StoreError::State(_)
         | StoreError::Files(_)
         | StoreError::Secret(_)

@@ -189,28 +189,3 @@ fn failures_of_a_call_that_is_erased_are_written_again() {
     let at = *tables.calls.keys().next().unwrap();
     assert_eq!(tables.erase(at).failures.len(), 10);
 }
-
-/// However many sessions a batch names, and however much each has, so much is read at once.
-#[test]
-fn a_batch_of_many_full_sessions_is_stored_part_by_part() {
-    let call = |session: usize, number: u64, phase: &str| {
-        let begins = Millis(1_795_341_600_000 + number * 10);
-        let id = format!("mcp-1:{session}/cdr.{phase}/{number}");
-        mcp(phase, &format!("S{session}"), 300, json!({"id": id, "started_at": begins}))
-    };
-    let before: Vec<_> = (0..300)
-        .flat_map(|session| (0..20).map(move |number| (session, number)))
-        .map(|(session, number)| call(session, number, "start"))
-        .collect();
-    let mut tables = Tables::default();
-    apply(&mut tables, &before);
-    let ends: Vec<_> = (0..300).map(|session| call(session, 3, "end")).collect();
-    let ends: Vec<&Message> = ends.iter().collect();
-    let mut whole = tables.clone();
-    assert_eq!(whole.apply_within(&ends, usize::MAX), 0);
-    // each session has some 90 KB
-    let halved = tables.apply_within(&ends, 2 << 20);
-    assert!((8..64).contains(&halved), "{halved}");
-    assert_eq!(tables.seen(), whole.seen());
-    assert_eq!(tables.calls.values().filter(|line| line.row.ended_ms.is_some()).count(), 300);
-}

@@ -217,45 +217,6 @@ impl Tables {
         written
     }
 
-    /// As a server does it that reads so many bytes at once; how often it had to halve.
-    pub(super) fn apply_within(&mut self, messages: &[&Message], most: usize) -> usize {
-        let (batch, mut objects) = self.settle(messages);
-        let mut rest = vec![(0..messages.len()).collect::<Vec<_>>()];
-        let mut halved = 0;
-        while let Some(items) = rest.pop() {
-            let mut share = Share::new(&batch, None);
-            share.amount.most = most;
-            for item in &items {
-                share.book(*item);
-                share.store(*item);
-            }
-            if self.feed(&mut share, &mut objects) {
-                self.save(share.finish(&objects));
-            } else {
-                let (first, second) = items.split_at(items.len() / 2);
-                rest.extend([second.to_vec(), first.to_vec()]);
-                halved += 1;
-            }
-        }
-        halved
-    }
-
-    /// Gives a share what it wants; false: it is too much.
-    fn feed(&mut self, share: &mut Share<'_>, objects: &mut Objects) -> bool {
-        while let Some(wants) = share.wants(objects) {
-            assert!(wants.guids.len() <= 128 && wants.sessions.len() <= 128);
-            if !wants.mentions.is_empty() {
-                self.learn(objects, &wants.mentions);
-                continue;
-            }
-            share.found(self.load(&wants), objects).unwrap();
-            if share.is_too_much() {
-                return false;
-            }
-        }
-        true
-    }
-
     /// What the erasure of a call writes.
     pub(super) fn erase(&mut self, at: DayKey) -> Changes {
         let (batch, mut objects) = self.settle(&[]);

@@ -15,7 +15,7 @@ use super::load::{ask, signed};
 use super::objects;
 use super::save::save;
 use crate::store::keeping::Judge;
-use crate::store::{Applied, Arrival, StoreError, Turned, halved, prepare};
+use crate::store::{Applied, Arrival, StoreError, Turned, prepare};
 
 /// Days whose partitions are made ahead.
 const DAYS_AHEAD: u32 = 3;
@@ -138,7 +138,7 @@ impl Writer {
         for items in batch.portions(&items) {
             match careful {
                 true => bisect(&mut part, items)?,
-                false => part.take(items)?,
+                false => part.run(|share| tell(share, items))?,
             }
         }
         let done = part.done;
@@ -224,17 +224,9 @@ impl<'p> Part<'p> {
         Ok(())
     }
 
-    /// These items, half by half where that is more than is read at once.
-    fn take(&mut self, items: &[usize]) -> Result<(), StoreError> {
-        halved(items, &mut |items| self.run(|share| tell(share, items)))
-    }
-
-    fn savepoint(
-        &mut self,
-        work: impl FnOnce(&mut Self) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    fn savepoint(&mut self, tell: impl FnOnce(&mut Share<'_>)) -> Result<(), StoreError> {
         self.link.batch("SAVEPOINT part")?;
-        match work(self) {
+        match self.run(tell) {
             Err(error) if error.is_poison() => {
                 self.link.batch("ROLLBACK TO part")?;
                 Err(error)
@@ -255,15 +247,13 @@ impl Attempt for Part<'_> {
     }
 
     fn store(&mut self, items: &[usize]) -> Result<(), StoreError> {
-        self.savepoint(|part| part.take(items))
+        self.savepoint(|share| tell(share, items))
     }
 
     fn bury(&mut self, item: usize, error: &StoreError) -> Result<(), StoreError> {
-        self.savepoint(|part| {
-            part.run(|share| {
-                share.book(item);
-                share.reject(item, error.reason());
-            })
+        self.savepoint(|share| {
+            share.book(item);
+            share.reject(item, error.reason());
         })
     }
 }

@@ -54,10 +54,7 @@ pub(super) fn ask(
         if !wants.mentions.is_empty() {
             return Ok(wants.mentions);
         }
-        share.found(load(files, &wants, share.left())?, objects)?;
-        if share.is_too_much() {
-            return Err(StoreError::TooMuch);
-        }
+        share.found(load(files, &wants)?, objects)?;
     }
     Ok(BTreeSet::new())
 }
@@ -68,7 +65,7 @@ pub(super) fn content(db: &Connection, id: &Key) -> Result<Option<ContentHash>, 
     Ok(db.prepare_cached(hash)?.query_row([id], |row| row.get(0)).optional()?)
 }
 
-fn load(files: &mut Files<'_>, wants: &Wants, most: usize) -> Result<Found, StoreError> {
+fn load(files: &mut Files<'_>, wants: &Wants) -> Result<Found, StoreError> {
     let mut found = Found::default();
     for at in &wants.ledger {
         let hash = files.of(at.0, |db| content(db, &at.1))?;
@@ -77,11 +74,22 @@ fn load(files: &mut Files<'_>, wants: &Wants, most: usize) -> Result<Found, Stor
     for (day, key) in &wants.calls {
         calls(files.db, *day, "call_key = ?1", &[key], &mut found.calls)?;
     }
+    for (day, guid) in &wants.guids {
+        files.of(*day, |db| calls(db, *day, "guid = ?1", &[guid], &mut found.calls))?;
+    }
     for guid in &wants.call_days {
         let days = of_main(days_of(files.main.unwrap_or(files.db), guid))?;
         found.call_days.extend(days.into_iter().map(|day| (guid.clone(), day)));
     }
-    together(files, wants, most, &mut found)?;
+    for session in &wants.sessions {
+        files.of(session.0, |db| {
+            of_session(db, session, &mut found)?;
+            if has_ports(db, session)? {
+                found.ports.push(session.clone());
+            }
+            Ok(())
+        })?;
+    }
     let db = files.db;
     for key in &wants.letters {
         let known = "SELECT letter_key FROM rs_dead_letter WHERE letter_key = ?1";
@@ -127,34 +135,6 @@ fn load(files: &mut Files<'_>, wants: &Wants, most: usize) -> Result<Found, Stor
         found.streams.extend(row.optional()?.map(|row| (key.clone(), row)));
     }
     Ok(found)
-}
-
-/// What hangs together with records; `most`: bytes, beyond which nothing more is read.
-fn together(
-    files: &mut Files<'_>,
-    wants: &Wants,
-    most: usize,
-    found: &mut Found,
-) -> Result<(), StoreError> {
-    for (day, guid) in &wants.guids {
-        files.of(*day, |db| calls(db, *day, "guid = ?1", &[guid], &mut found.calls))?;
-        if found.bytes() > most {
-            return Ok(());
-        }
-    }
-    for session in &wants.sessions {
-        files.of(session.0, |db| {
-            of_session(db, session, found)?;
-            if has_ports(db, session)? {
-                found.ports.push(session.clone());
-            }
-            Ok(())
-        })?;
-        if found.bytes() > most {
-            return Ok(());
-        }
-    }
-    Ok(())
 }
 
 /// The days of a GUID whose calls lie on others than it tells.

@@ -16,7 +16,7 @@ use super::load::{Files, ask};
 use super::news::News;
 use super::purge;
 use super::save::save;
-use crate::store::{Day, StoreError, halved};
+use crate::store::{Day, StoreError};
 
 /// A share on its way into one file: each attempt is a savepoint of the file's transaction.
 pub(super) struct Part<'p> {
@@ -118,7 +118,7 @@ impl<'p> Part<'p> {
     pub(super) fn lend(&mut self, guids: &BTreeSet<String>) -> Result<(), StoreError> {
         let guids: Vec<String> = guids.iter().cloned().collect();
         one_by_one(&guids, |guids| {
-            self.attempt(|part| part.run(|share| share.lend(guids.iter().cloned().collect())))
+            self.attempt(|share| share.lend(guids.iter().cloned().collect()))
         })
     }
 
@@ -126,8 +126,7 @@ impl<'p> Part<'p> {
     pub(super) fn revisit(&mut self, sessions: &BTreeSet<SessionKey>) -> Result<(), StoreError> {
         let sessions: Vec<SessionKey> = sessions.iter().cloned().collect();
         one_by_one(&sessions, |sessions| {
-            let all = || sessions.iter().cloned().collect();
-            self.attempt(|part| part.run(|share| share.revisit(all())))
+            self.attempt(|share| share.revisit(sessions.iter().cloned().collect()))
         })
     }
 
@@ -147,16 +146,9 @@ impl<'p> Part<'p> {
         if careful {
             return bisect(self, items);
         }
-        self.take(items)?;
-        self.show()
-    }
-
-    /// These items, half by half where that is more than is read at once.
-    fn take(&mut self, items: &[usize]) -> Result<(), StoreError> {
         let (day, batch, lost) = (self.day, self.batch, self.lost);
-        halved(items, &mut |items| {
-            self.run(|share| items.iter().for_each(|item| tell(share, day, batch, lost, *item)))
-        })
+        self.run(|share| items.iter().for_each(|item| tell(share, day, batch, lost, *item)))?;
+        self.show()
     }
 
     /// A call of the day was stored: it is shown.
@@ -164,13 +156,10 @@ impl<'p> Part<'p> {
         if self.news.calls.is_empty() { Ok(()) } else { purge::show(&self.transaction) }
     }
 
-    /// All or nothing.
-    fn attempt(
-        &mut self,
-        work: impl FnOnce(&mut Self) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    /// All or nothing of a share.
+    fn attempt(&mut self, tell: impl Fn(&mut Share<'_>)) -> Result<(), StoreError> {
         self.transaction.execute_batch("SAVEPOINT part")?;
-        match work(self) {
+        match self.run(tell) {
             Ok(()) => Ok(self.transaction.execute_batch("RELEASE part")?),
             Err(error) => {
                 // after any other error the whole transaction goes
@@ -261,20 +250,19 @@ impl Attempt for Part<'_> {
     }
 
     fn store(&mut self, items: &[usize]) -> Result<(), StoreError> {
-        self.attempt(|part| part.take(items))?;
+        let (day, batch, lost) = (self.day, self.batch, self.lost);
+        self.attempt(|share| items.iter().for_each(|item| tell(share, day, batch, lost, *item)))?;
         self.show()
     }
 
     fn bury(&mut self, item: usize, error: &StoreError) -> Result<(), StoreError> {
         let reason = error.reason();
         let main = self.day.is_none();
-        self.attempt(|part| {
-            part.run(|share| {
-                if main {
-                    share.book(item);
-                }
-                share.reject(item, reason.clone());
-            })
+        self.attempt(|share| {
+            if main {
+                share.book(item);
+            }
+            share.reject(item, reason.clone());
         })
     }
 }

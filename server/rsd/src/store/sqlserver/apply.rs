@@ -100,9 +100,7 @@ impl Work<'_> {
         let mut items = self.items(applied);
         items.truncate(most);
         let mut done = Box::<Done>::default();
-        let mut portions = self.batch.portions(&items);
-        portions.reverse();
-        while let Some(portion) = portions.pop() {
+        for portion in self.batch.portions(&items) {
             let mut share = Share::new(&self.batch, None);
             for index in portion {
                 share.book(*index);
@@ -111,14 +109,7 @@ impl Work<'_> {
                     None => share.store(*index),
                 }
             }
-            let asked = ask(link, &mut share, self.objects).await;
-            if matches!(asked, Err(Failure::TooMuch)) {
-                // half by half
-                let (first, second) = portion.split_at(portion.len() / 2);
-                portions.extend([second, first]);
-                continue;
-            }
-            if let Some(wanted) = asked? {
+            if let Some(wanted) = ask(link, &mut share, self.objects).await? {
                 link.rollback().await?;
                 return Ok(Attempt::Learn(wanted));
             }
@@ -161,9 +152,6 @@ pub(super) async fn ask(
         }
         let found = load::load(link, &wants).await?;
         share.found(found, objects).map_err(Failure::State)?;
-        if share.is_too_much() {
-            return Err(Failure::TooMuch);
-        }
     }
     Ok(None)
 }

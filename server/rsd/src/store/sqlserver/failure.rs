@@ -50,9 +50,6 @@ pub enum Failure {
     /// Stored bytes of a call cannot be read.
     #[error("stored facts of a call cannot be read")]
     State(#[source] DecodeError),
-    /// As [`StoreError::TooMuch`].
-    #[error("what hangs together with the records is more than is read at once")]
-    TooMuch,
     /// Its erasures were made with another secret than ours.
     #[error(transparent)]
     Secret(OtherSecret),
@@ -81,7 +78,6 @@ impl From<Failure> for StoreError {
         match failure {
             Failure::Rejected(error) => Self::Rejected(error.into()),
             Failure::State(error) => Self::State(error),
-            Failure::TooMuch => Self::TooMuch,
             Failure::Unavailable(error) => Self::Unavailable(error.into()),
             Failure::Secret(other) => Self::Secret(other),
             Failure::Newer(version) => Self::Newer { file: PLACE.to_owned(), version },
