@@ -12,7 +12,7 @@ pub const EXTRA_BYTES: usize = 16 << 10;
 /// records all of them are read. A conference of five hundred has as many.
 pub const LEGS_PER_SESSION: usize = 1000;
 /// Bytes of the facts of the calls of one GUID, or of one session id, on one day: with each of its
-/// records all of them are read. So many are a conference of a thousand with 32 KiB of each leg.
+/// records all of them are read. So many are a thousand with 32 KiB each.
 pub const STATE_BYTES: usize = 32 << 20;
 /// Records of quality of one component and session on one day, likewise. A media server sends one
 /// or two of a call.

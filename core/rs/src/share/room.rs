@@ -61,8 +61,8 @@ impl Room {
         self.put(Of::Quality(session), id_key, bytes);
     }
 
-    /// Takes a record of so many bytes, if there is room for it. The end of a call that is stored
-    /// has as much again for itself, so that none stays in progress because of what others said.
+    /// Takes a record of so many bytes, if there is room for it. For ends of calls that are stored
+    /// there is as much again, so that reports of quality alone keep none in progress.
     pub(super) fn take(
         &mut self,
         good: &Good,

@@ -112,7 +112,7 @@ fn a_session_has_so_many_records_of_quality_on_a_day() {
     // as one record more, the failures that a call's own record tells
     let sq = json!({"sq": {"failed": true, "failures": [{"time": at(4), "type": "FETCH"}]}});
     assert_eq!(apply(&mut tables, &[mcp("update", "A", 3, sq.clone())]).dead, 1);
-    // no call stays in progress because of what others said
+    // there is as much again for ends of calls
     let start = mcp("start", "A", 20, json!({"id": "mcp-1:A/cdr.start/1", "started_at": at(20)}));
     let end = json!({"id": "mcp-1:A/cdr.end/1", "started_at": at(20), "sq": sq["sq"]});
     assert_eq!(apply(&mut tables, &[start, mcp("end", "A", 25, end)]).stored, 2);

@@ -224,7 +224,7 @@ pub(super) fn quality(link: &mut Link, changes: &Changes) -> Result<(), StoreErr
            $10::smallint[], $11::text[], $12::bigint[], $13::bigint[], $14::text[])
          ON CONFLICT (day, failure_key) DO UPDATE SET component_id = excluded.component_id,
            guid = excluded.guid, profile_id = excluded.profile_id,
-           tenant_id = excluded.tenant_id",
+           tenant_id = excluded.tenant_id, text = excluded.text",
         &[
             &column(lines, |line| signed(line.day)),
             &column(lines, |line| Uid(line.row.failure_key)),

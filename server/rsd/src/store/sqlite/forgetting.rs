@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 
 use super::custody;
 use super::erasing::erased;
+use super::part::Beside;
 use super::write::{Writer, begin};
 use crate::store::custody::Audit;
 use crate::store::erasing::{days, names};
@@ -25,6 +26,7 @@ impl Writer {
         let now_ms = line.time_ms;
         self.note_names(&names(legs, &self.secret), line)?;
         let (mut sessions, mut homes) = (BTreeSet::new(), Vec::new());
+        let mut beside = Beside::new();
         let days = days(legs);
         for day in &days {
             let Some(db) = self.days.find(*day, now_ms)? else { continue };
@@ -44,7 +46,12 @@ impl Writer {
         }
         for (day, keys) in homes.into_iter().filter(|(_, keys): &(Day, Vec<Key>)| !keys.is_empty())
         {
-            self.erase_calls(day, &keys, None, now_ms)?;
+            for (day, sessions) in self.erase_calls(day, &keys, None, now_ms)?.1 {
+                beside.entry(day).or_default().extend(sessions);
+            }
+        }
+        for (day, sessions) in beside {
+            self.erase_beside(day, &sessions, now_ms)?;
         }
         Ok(())
     }

@@ -45,13 +45,16 @@ pub(super) enum Names<'p> {
     Known,
 }
 
+/// Sessions by the days on which something of them is to be made again.
+pub(super) type Beside = BTreeMap<Day, BTreeSet<SessionKey>>;
+
 /// What came of it, beside rows.
 #[derive(Default)]
 pub(super) struct Done {
     pub(super) counts: Counts,
     pub(super) tally: Tally,
     /// What hangs on calls of other days, and is to be made again.
-    pub(super) beside: BTreeMap<Day, BTreeSet<SessionKey>>,
+    pub(super) beside: Beside,
     /// GUIDs whose calls of other days borrow something else now: they are made again before that.
     pub(super) lent: BTreeMap<Day, BTreeSet<String>>,
     /// Dead letters that were tried again.

@@ -9,7 +9,7 @@ use model::record::ContentHash;
 use model::time::Millis;
 use rs::Key;
 use rs::erase::{Erased, Numbers, Secret};
-use rs::share::{Batch, Counts, DayKey, Mention, Objects};
+use rs::share::{Batch, Counts, DayKey, Mention, Objects, SessionKey};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::aside::of_main;
@@ -20,7 +20,7 @@ use super::files::{Days, Layout};
 use super::load::content;
 use super::marks::Marked;
 use super::news::News;
-use super::part::{Done, Names, Part};
+use super::part::{Beside, Done, Names, Part};
 use super::purge;
 use super::remove;
 use super::save::{day_of, settle};
@@ -190,29 +190,43 @@ impl Writer {
     }
 
     /// Erases those of a day's calls that tell one of the numbers, without numbers all of them;
-    /// gives their keys.
+    /// gives their keys, and the sessions of which something on other days is to be made again.
     pub(super) fn erase_calls(
         &mut self,
         day: Day,
         keys: &[Key],
         numbers: Option<&Numbers>,
         now_ms: i64,
-    ) -> Result<Vec<Key>, StoreError> {
+    ) -> Result<(Vec<Key>, Beside), StoreError> {
         let Self { main, days, beside, objects, erased, .. } = self;
-        let Some(db) = days.find(day, now_ms)? else { return Ok(Vec::new()) };
+        let Some(db) = days.find(day, now_ms)? else { return Ok(Default::default()) };
         let (mut batch, names) = (Batch::default(), Names::Main(main));
         batch.erase(erased);
         let transaction = begin(db)?;
         let mut part = Part::new(transaction, Some(day), &batch, names, beside, objects, now_ms);
         part.erase(day, keys, numbers)?;
-        let Part { transaction, news, names, .. } = part;
+        let Part { transaction, news, names, done, .. } = part;
         let erased: Vec<Key> = news.calls.into_keys().collect();
         if let (Names::Main(main), false) = (names, erased.is_empty()) {
             erasing::changing(main)?;
         }
         transaction.commit()?;
         self.marked.add(day);
-        Ok(erased)
+        Ok((erased, done.beside))
+    }
+
+    /// Makes again what hangs on these sessions, of which a call was erased on another day.
+    pub(super) fn erase_beside(
+        &mut self,
+        day: Day,
+        sessions: &BTreeSet<SessionKey>,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        batch.erase(&self.erased);
+        self.made_again(day, &batch, now_ms, |part| part.revisit(sessions))?;
+        self.marked.add(day);
+        Ok(())
     }
 
     /// Makes again what hangs together with other days, since something of them has changed; a

@@ -230,21 +230,34 @@ fn a_number_is_found_in_every_text_of_every_record() {
     assert_eq!(files(dir.path()), Vec::<String>::new());
 }
 
-/// The texts of a call's failures go with it, also from the rows that were made of them.
+/// The texts of a call's failures go with it, also from the rows that were made of them, and on the
+/// other side of midnight.
 #[test]
 fn no_failure_of_a_call_that_is_erased_tells_its_text() {
     let dir = tempfile::tempdir().unwrap();
     let store = Sqlite::new(dir.path().to_owned(), NOW);
-    fill(&store);
-    let own = ["rs_sq_call", "rs_sq_failure"];
-    let telling = |dir: &Path| {
-        let all = tables(dir);
-        own.map(|name| all.contains(&format!("days/20261122.db {name}")))
+    let midnight = 86_400;
+    let night = |number: u64, time: u64| {
+        let failures = json!([{"time": at(time), "type": "MRCP", "text": format!("no {NUMBER}")}]);
+        Made::of(&json!({
+            "schema": 1, "kind": "sq.call", "id": format!("mcp-1:E5DF/sq/0.{number}"),
+            "time": at(time), "producer": {"name": "mcp-1"}, "session_id": "E5DF",
+            "component": {"name": "mcp-1", "type": "MCP"}, "failed": true, "failures": failures,
+        }))
     };
-    assert_eq!(telling(dir.path()), [true; 2]);
-    let all = calls(&store);
-    let guid = &all.iter().find(|call| call.session_id == "E5DE").unwrap().guid;
-    let legs: Vec<_> = all.iter().filter(|call| call.guid == *guid).cloned().collect();
-    forget(&store, &legs, &line("call-erasure")).unwrap();
-    assert_eq!(telling(dir.path()), [false; 2]);
+    let call = mcp("E5DF", midnight - 30);
+    let told = [call.start(), night(1, midnight - 20), night(2, midnight + 20)];
+    store.apply(&arrivals(&told, 1, 40), NOW).unwrap();
+    store.apply(&arrivals(&[call.end(midnight + 30)], 50, 40), NOW).unwrap();
+    let telling = || {
+        let rows = |day: &str| -> i64 {
+            let db = rusqlite::Connection::open(dir.path().join(format!("days/{day}.db"))).unwrap();
+            let texts = "SELECT count(*) FROM rs_sq_failure WHERE text IS NOT NULL";
+            db.query_row(texts, [], |row| row.get(0)).unwrap()
+        };
+        [rows("20261122"), rows("20261123")]
+    };
+    assert_eq!(telling(), [1, 1]);
+    forget(&store, &calls(&store), &line("call-erasure")).unwrap();
+    assert_eq!(telling(), [0, 0]);
 }
