@@ -24,8 +24,8 @@ pub const QUALITY_BYTES: usize = 256 << 10;
 pub const FURTHER_DAYS_PER_SHARE: usize = 8;
 /// Calls of one component and session on one day: with each of its records all of them are read,
 /// and figures look among them for the one that an event belongs to. A session id that is used
-/// again after a restart has a few.
-pub const CALLS_PER_SESSION: usize = 1000;
+/// again after each restart has a few; of a restart each quarter of an hour it has 96.
+pub const CALLS_PER_SESSION: usize = 100;
 /// Actions of one call (rs.md §2.5).
 pub const ACTIONS_PER_CALL: usize = 1000;
 /// Custom variables of one call (rs.md §2.5).
@@ -52,3 +52,13 @@ pub const OBJECTS: usize = 100_000;
 /// Bytes of a body that a dead letter keeps (rs.md §2.8), if there is no record in it: a record can
 /// be stored one day, and is kept whole.
 pub const LETTER_BYTES: usize = 64 << 10;
+/// Bytes of what one share reads, roughly as they are in memory: what goes beyond is read by a
+/// share of its own. A batch of 2000 records of ordinary calls needs a quarter of it.
+pub const SHARE_BYTES: usize = 128 << 20;
+/// Bytes of a call in memory, its facts apart.
+pub const CALL_BYTES: usize = 4 << 10;
+/// Of a row that hangs on one, its text apart.
+pub const ROW_BYTES: usize = 256;
+/// Bytes in memory for each byte that is stored of facts, which are kept as they came and as they
+/// were read.
+pub const HELD_PER_BYTE: usize = 4;

@@ -30,8 +30,11 @@ mod letters;
 mod marks;
 mod moves;
 mod objects;
+mod reading;
+mod rest;
 mod room;
 mod sessions;
+mod take;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -40,30 +43,31 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::books::Books;
 use self::calls::{Calls, DayGuid};
-use self::ledger::{Ledger, Verdict};
-use self::letters::{Letters, Sorted, rejected};
+use self::ledger::Ledger;
+use self::letters::{Letters, Sorted};
 use self::moves::Moves;
 use self::room::Room;
 use self::sessions::Sessions;
 use crate::erase::Numbers;
 use crate::fact::{EventFact, Told};
 use crate::key::Day;
+use crate::limits::SHARE_BYTES;
 use crate::merge::DecodeError;
-use crate::rollup::{own_bin_ms, own_bins, own_bins_of};
+use crate::rollup::{own_bin_ms, own_bins_of};
 use crate::row::Named;
 use crate::var::Rule;
 
 pub use batch::Batch;
 pub use bisect::{Attempt, bisect};
 pub use changes::{
-    CallLine, Cause, Changes, DayKey, EventRow, FailureLine, Found, KeptRow, LedgerRow, LetterRow,
-    MinuteKey, MinuteRow, QualityRow, SessionKey, SessionName, StoredCall, StreamKey, StreamRow,
-    TenantLine, Wants,
+    CallLine, Cause, Changes, DayKey, EventRow, FailureLine, KeptRow, LedgerRow, LetterRow,
+    MinuteKey, MinuteRow, QualityRow, SessionKey, SessionName, StreamKey, StreamRow, TenantLine,
 };
 pub use item::{Good, Item, LetterNo, Origin};
 pub use latest::{Latest, OutboundRow, SnmpRow};
 pub use letters::{Retrier, Settled, fallback_id, unsaid_properties};
 pub use objects::{Learning, Mention, ObjectKind, ObjectRow, Objects, SYNTHETIC, news, platform};
+pub use reading::{Found, StoredCall, Wants};
 pub use tally::{Counts, Tally, flaws};
 
 /// A share under way.
@@ -72,7 +76,14 @@ pub struct Share<'b> {
     batch: &'b Batch<'b>,
     /// The one day that it writes; `None`: all.
     only: Option<Day>,
+    /// Bytes that it may read, and what it has read.
+    limit: usize,
+    weight: usize,
     tasks: Vec<Task>,
+    /// What the next share is told.
+    rest: Vec<Task>,
+    /// It may read all that it wants: it is told of one session alone.
+    whole: bool,
     stage: Stage,
     ledger: Ledger,
     calls: Calls,
@@ -102,6 +113,8 @@ enum Task {
     Reject(usize, String),
     Touch(usize),
     Erase(DayKey, Option<Numbers>),
+    Lend(String),
+    Revisit(SessionKey),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,10 +130,18 @@ impl<'b> Share<'b> {
     /// day; what it wants of others is read all the same.
     #[must_use]
     pub fn new(batch: &'b Batch<'b>, only: Option<Day>) -> Self {
+        Self::within(SHARE_BYTES, batch, only)
+    }
+
+    fn within(limit: usize, batch: &'b Batch<'b>, only: Option<Day>) -> Self {
         Self {
             batch,
             only,
+            limit,
+            weight: 0,
             tasks: Vec::new(),
+            rest: Vec::new(),
+            whole: false,
             stage: Stage::Begin,
             ledger: Ledger::default(),
             calls: Calls::default(),
@@ -163,6 +184,11 @@ impl<'b> Share<'b> {
 
     /// What is to be read now; `None`: [`Share::finish`] has all it needs.
     pub fn wants(&mut self, objects: &Objects) -> Option<Wants> {
+        let most = if self.whole { usize::MAX } else { self.limit.saturating_sub(self.weight) };
+        Some(Wants { most, ..self.next_wants(objects)? })
+    }
+
+    fn next_wants(&mut self, objects: &Objects) -> Option<Wants> {
         match self.stage {
             Stage::Begin => Some(self.first_wants()),
             Stage::Count => {
@@ -178,7 +204,7 @@ impl<'b> Share<'b> {
                 let changed = self.sessions.changed(self.calls.sessions(), objects);
                 self.calls.lend(&changed, objects);
                 self.stage = Stage::Name;
-                self.wants(objects)
+                self.next_wants(objects)
             }),
             Stage::Name => {
                 let components = self.components();
@@ -200,6 +226,11 @@ impl<'b> Share<'b> {
     /// # Errors
     /// A stored state that cannot be read; nothing is to be stored then.
     pub fn found(&mut self, mut found: Found, objects: &Objects) -> Result<(), DecodeError> {
+        if found.is_cut() {
+            self.halve();
+            return Ok(());
+        }
+        self.weight = self.weight.saturating_add(found.weight);
         match self.stage {
             Stage::Begin => {
                 self.ledger.found(found.ledger);
@@ -240,19 +271,27 @@ impl<'b> Share<'b> {
 
     /// Does what is to be done.
     fn work(&mut self, objects: &Objects) -> Result<(), DecodeError> {
-        for task in std::mem::take(&mut self.tasks) {
+        let tasks = std::mem::take(&mut self.tasks);
+        for task in &tasks {
             match task {
-                Task::Store(index) => self.take(index, objects)?,
-                Task::Book(index) => self.enter(index),
-                Task::Reject(index, text) => self.bury_rejected(index, text),
-                Task::Touch(index) => self.touched(index),
+                Task::Store(index) => self.take(*index, objects)?,
+                Task::Book(index) => self.enter(*index),
+                Task::Reject(index, text) => self.bury_rejected(*index, text.clone()),
+                Task::Touch(index) => self.touched(*index),
                 Task::Erase(at, numbers) => {
-                    if let Some(row) = self.calls.erase(at, numbers.as_ref()) {
+                    if let Some(row) = self.calls.erase(*at, numbers.as_ref()) {
                         self.sessions.erased(at.0, &row);
                     }
                 }
+                Task::Lend(guid) => self.calls.lending.change_elsewhere(guid.clone()),
+                Task::Revisit(session) => {
+                    self.calls.lose_ports([session.clone()]);
+                    self.sessions.revisit(session.clone());
+                }
             }
         }
+        // told again if it reads too much
+        self.tasks = tasks;
         self.stage = Stage::Gather;
         Ok(())
     }
@@ -295,9 +334,15 @@ impl<'b> Share<'b> {
         (wants != Wants::default()).then_some(wants)
     }
 
-    /// The rows to be written.
+    /// The rows to be written, and the share to be made after them, if this one could not read all
+    /// that it was told of.
     #[must_use]
-    pub fn finish(self, objects: &Objects) -> Changes {
+    pub fn finish(mut self, objects: &Objects) -> (Changes, Option<Self>) {
+        let next = self.next();
+        (self.changes(objects), next)
+    }
+
+    fn changes(self, objects: &Objects) -> Changes {
         let Self { batch, ledger, mut calls, sessions, mut books, events, kept, letters, .. } =
             self;
         let mut changes = self.changes;
@@ -367,89 +412,6 @@ impl<'b> Share<'b> {
         (changes.letters, changes.settled) = (rows, settled);
         changes.wipe(batch.erased());
         changes
-    }
-
-    /// Stores one record.
-    fn take(&mut self, index: usize, objects: &Objects) -> Result<(), DecodeError> {
-        let Some((item, day)) = self.batch.items().get(index).zip(self.batch.day(index)) else {
-            return Ok(());
-        };
-        let Ok(good) = &item.read else { return Ok(()) };
-        if let Some(refusal) = &good.refused {
-            self.figure(refusal.code, good.producer());
-            self.letters.refuse(item, Cause::of(refusal));
-            return Ok(());
-        }
-        let at = (day, good.fact.keys.id_key);
-        let call = good.fact.keys.call_key.map(|key| (day, key));
-        let verdict = self.ledger.judge(at, good);
-        if matches!(verdict, Verdict::New | Verdict::Replaces(_))
-            && let Err(cause) = self.room.take(good, day, item.origin.body.len(), objects)
-        {
-            self.letters.refuse(item, cause);
-            return Ok(());
-        }
-        match verdict {
-            Verdict::New => self.count_new(item, good),
-            Verdict::Duplicate => {
-                self.changes.counts.duplicates += 1;
-                self.changes.tally.duplicate(Some(good.producer().to_owned()));
-                self.figure("duplicate", good.producer());
-                self.letters.stored(item);
-                return Ok(());
-            }
-            Verdict::Loses => {
-                self.lose(index, good, true);
-                return Ok(());
-            }
-            Verdict::Replaces(hash) => {
-                self.replace(at, hash, call, index, good)?;
-                self.changes.count_end(good.ended());
-            }
-        }
-        self.letters.stored(item);
-        let (content_hash, received_ms) = (good.fact.content_hash, item.origin.received_ms);
-        self.ledger.hold(index, LedgerRow { day, id_key: at.1, content_hash, received_ms });
-        match (&good.fact.told, call) {
-            (Told::Call(fact), Some(call)) => {
-                self.calls.tell(call, fact, (received_ms, good.own_boot()))?;
-                self.sessions.told_quality(at, &good.record);
-            }
-            (Told::Event(event), _) => {
-                self.sessions.told_event(at, event);
-                marks::event(day, &event.log_id, event.time_ms, &mut self.changes.marks);
-                self.events.insert(at, index);
-            }
-            (Told::Quality, _) => self.sessions.told_quality(at, &good.record),
-            (Told::Call(_) | Told::Later, _) => {
-                self.books.told(good);
-                marks::kept(at.0, own_bins(&good.record), &mut self.changes.marks);
-                self.kept.insert(at, index);
-            }
-        }
-        Ok(())
-    }
-
-    fn count_new(&mut self, item: &Item<'_>, good: &Good) {
-        self.changes.counts.stored += 1;
-        self.changes.tally.stored(item, good);
-        self.figure("stored", good.producer());
-        if good.misrouted {
-            self.figure("misrouted", good.producer());
-        }
-        self.changes.count_end(good.ended());
-    }
-
-    fn bury_rejected(&mut self, index: usize, text: String) {
-        let Some(item) = self.batch.items().get(index) else { return };
-        if let Ok(good) = &item.read {
-            self.figure("db_rejected", good.producer());
-        }
-        self.letters.refuse(item, rejected(text));
-    }
-
-    fn figure(&mut self, name: &'static str, producer: &str) {
-        *self.changes.figures.entry((name, producer.to_owned())).or_default() += 1;
     }
 
     /// The components of rows that are no calls.

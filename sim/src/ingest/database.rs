@@ -69,30 +69,34 @@ impl Database {
         }
         let mut objects = Objects::default();
         self.learn(&mut objects, &batch.mentions())?;
-        let mut share = Share::new(&batch, None);
+        let mut first = Share::new(&batch, None);
         for index in 0..batch.items().len() {
-            share.book(index);
-            share.store(index);
+            first.book(index);
+            first.store(index);
         }
-        while let Some(wants) = share.wants(&objects) {
-            if wants.mentions.is_empty() {
-                share.found(self.load(&wants), &objects).map_err(|error| error.to_string())?;
-            } else {
-                self.learn(&mut objects, &wants.mentions)?;
+        let mut next = Some(first);
+        while let Some(mut share) = next {
+            while let Some(wants) = share.wants(&objects) {
+                if wants.mentions.is_empty() {
+                    share.found(self.load(&wants), &objects).map_err(|error| error.to_string())?;
+                } else {
+                    self.learn(&mut objects, &wants.mentions)?;
+                }
             }
+            let (changes, rest) = share.finish(&objects);
+            self.write(changes)?;
+            next = rest;
         }
-        self.write(share.finish(&objects))?;
         self.applied = frames.last().map_or(self.applied, |(seq, _)| *seq);
         Ok(())
     }
 
     fn load(&self, wants: &Wants) -> Found {
         let hash = |at: &DayKey| Some((*at, *self.ledger.get(at)?));
-        Found {
-            ledger: wants.ledger.iter().filter_map(hash).collect(),
-            events: wants.events.iter().filter_map(|at| self.events.get(at).cloned()).collect(),
-            ..Found::default()
-        }
+        let mut found = Found::of(wants);
+        found.ledger = wants.ledger.iter().filter_map(hash).collect();
+        found.events = wants.events.iter().filter_map(|at| self.events.get(at).cloned()).collect();
+        found
     }
 
     fn learn(&mut self, objects: &mut Objects, mentions: &BTreeSet<Mention>) -> Result<(), String> {

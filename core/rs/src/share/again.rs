@@ -8,21 +8,20 @@ use model::record::ComponentType;
 
 use super::ledger::Verdict;
 use super::letters::{conflict, rejected};
-use super::{Good, Item, SessionKey, Share};
+use super::{Good, Item, SessionKey, Share, Task};
 use crate::fact::Told;
 use crate::key::Day;
 
 impl Share<'_> {
     /// To make what hangs on the calls of these sessions again.
     pub fn revisit(&mut self, sessions: BTreeSet<SessionKey>) {
-        self.calls.lose_ports(sessions.iter().cloned());
-        self.sessions.revisit(sessions);
+        self.tasks.extend(sessions.into_iter().map(Task::Revisit));
     }
 
     /// To make the calls of these GUIDs again, since legs of RM on other days lend them something
     /// else than before.
     pub fn lend(&mut self, guids: BTreeSet<String>) {
-        self.calls.lending.change_elsewhere(guids);
+        self.tasks.extend(guids.into_iter().map(Task::Lend));
     }
 
     /// What hangs on a record that was stored or refused is made again, and what came of a retry

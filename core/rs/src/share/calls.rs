@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::ComponentType;
 
-use super::changes::{CallLine, DayKey, SessionKey, StoredCall, TenantLine};
+use super::changes::{CallLine, DayKey, SessionKey, TenantLine};
 use super::lending::{Lenders, Lending};
 use super::objects::{Mention, ObjectKind, Objects};
+use super::reading::StoredCall;
 use super::sessions::{self, Session};
 use crate::correlate::Lender;
 use crate::erase::Numbers;

@@ -1,5 +1,5 @@
-//! What a share asks of the tables, what it gets, and what it writes: plain rows, in the columns
-//! of rs.md §3.2. A store reads and writes them as they are and decides nothing.
+//! What a share writes: plain rows, in the columns of rs.md §3.2. A store writes them as they are
+//! and decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,6 @@ use serde_json::json;
 
 use super::latest::Latest;
 use super::letters::Settled;
-use super::objects::Mention;
 use super::tally::{Counts, Tally};
 use crate::erase::{Erased, kept_without};
 use crate::fact::EventFact;
@@ -17,9 +16,9 @@ use crate::intervals::Intervals;
 use crate::key::{Day, Key};
 use crate::merge::Trace;
 use crate::quality::FailureRow;
-use crate::rollup::{DayMark, KeptFacts};
+use crate::rollup::DayMark;
 use crate::row::CallRow;
-use crate::var::{Report, VarRows};
+use crate::var::VarRows;
 
 /// A row of a table "by day": its day and its key.
 pub type DayKey = (Day, Key);
@@ -42,80 +41,6 @@ pub enum SessionName {
 
 /// A session on a day: at the component of this id.
 pub type SessionKey = (Day, i64, SessionName);
-
-/// What is to be read before a share can go on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wants {
-    /// Content hashes of these ids in `fact_ledger`.
-    pub ledger: BTreeSet<DayKey>,
-    /// Calls with their state.
-    pub calls: BTreeSet<DayKey>,
-    /// All calls of these GUIDs on that day, with their state.
-    pub guids: BTreeSet<(Day, String)>,
-    /// Rows of `call_day` of these GUIDs.
-    pub call_days: BTreeSet<String>,
-    /// Calls of these sessions, with their state; reports, which are events with a label of
-    /// [`crate::var::PREFIX`], and rows of `sq_call` of them.
-    pub sessions: BTreeSet<SessionKey>,
-    /// Rows of `call_event` by the id of their record.
-    pub events: BTreeSet<DayKey>,
-    /// Rows of `kept_record` by the id of the record.
-    pub kept: BTreeSet<DayKey>,
-    /// Rows of `sq_call` by the id of the record.
-    pub quality: BTreeSet<DayKey>,
-    /// Which of these keys `dead_letter` has.
-    pub letters: BTreeSet<Key>,
-    /// Rows of `producer_stream`.
-    pub streams: BTreeSet<StreamKey>,
-    /// Objects whose ids are to be learned.
-    pub mentions: BTreeSet<Mention>,
-}
-
-/// What was found; what is missing is not stored.
-#[derive(Clone, Debug, Default)]
-pub struct Found {
-    /// Of [`Wants::ledger`].
-    pub ledger: Vec<(DayKey, ContentHash)>,
-    /// Of [`Wants::calls`], [`Wants::guids`] and [`Wants::sessions`]; one may come twice.
-    pub calls: Vec<StoredCall>,
-    /// Of [`Wants::call_days`].
-    pub call_days: Vec<(String, Day)>,
-    /// Of [`Wants::sessions`].
-    pub reports: Vec<(SessionKey, Report)>,
-    /// Of [`Wants::sessions`] and [`Wants::quality`]; one may come twice.
-    pub quality: Vec<QualityRow>,
-    /// Of [`Wants::events`].
-    pub events: Vec<EventRow>,
-    /// Of [`Wants::kept`].
-    pub kept: Vec<(DayKey, KeptFacts)>,
-    /// Of [`Wants::letters`].
-    pub letters: Vec<Key>,
-    /// Of [`Wants::streams`].
-    pub streams: Vec<(StreamKey, StreamRow)>,
-    /// Those of [`Wants::sessions`] that have an event of [`PORT_EVENTS`].
-    ///
-    /// [`PORT_EVENTS`]: crate::rollup::PORT_EVENTS
-    pub ports: Vec<SessionKey>,
-}
-
-/// A call as it is stored, as far as the merge needs it.
-#[derive(Clone, Debug)]
-pub struct StoredCall {
-    /// `day`.
-    pub day: Day,
-    /// `call_key`.
-    pub call_key: Key,
-    /// `guid`.
-    pub guid: Option<String>,
-    /// `state` of `call_fact_state`.
-    pub state: Vec<u8>,
-    /// `last_fact_ms`.
-    pub last_fact_ms: i64,
-    /// `boot`: the newest start of its component that told of it, as the bits of an `i64`.
-    pub boot: Option<i64>,
-    /// `row_version`.
-    pub row_version: i64,
-}
 
 /// What is to be written, all in one transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -17,7 +17,7 @@ impl Share<'_> {
                 Task::Store(index) => (*index, true, false),
                 Task::Book(index) => (*index, false, true),
                 Task::Touch(index) => (*index, false, false),
-                Task::Reject(..) => continue,
+                Task::Reject(..) | Task::Lend(_) | Task::Revisit(_) => continue,
                 Task::Erase(at, _) => {
                     wants.calls.insert(*at);
                     continue;

@@ -36,9 +36,9 @@ impl Lending {
         self.changed.entry(guid).or_default().insert(day);
     }
 
-    /// Legs in shares of other days do, from which calls of this share's day borrow.
-    pub(super) fn change_elsewhere(&mut self, guids: BTreeSet<String>) {
-        self.elsewhere.extend(guids);
+    /// A leg in a share of another day does, from which calls of this share's day borrow.
+    pub(super) fn change_elsewhere(&mut self, guid: String) {
+        self.elsewhere.insert(guid);
     }
 
     /// What the calls of a day and GUID borrow is to be looked for once more, if a leg may lend it

@@ -11,9 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::{ComponentType, Record};
 
-use super::changes::{DayKey, EventRow, FailureLine, Found, QualityRow, SessionKey, SessionName};
+use super::changes::{DayKey, EventRow, FailureLine, QualityRow, SessionKey, SessionName};
 use super::moves::Moves;
 use super::objects::{Mention, ObjectKind, Objects};
+use super::reading::Found;
 use crate::correlate::{Candidate, owner};
 use crate::fact::{CallFact, EventFact, Object};
 use crate::key::{self, Day, Key};
@@ -128,8 +129,8 @@ impl Sessions {
         self.again.insert(session);
     }
 
-    pub(super) fn revisit(&mut self, sessions: BTreeSet<SessionKey>) {
-        self.revisited.extend(sessions);
+    pub(super) fn revisit(&mut self, session: SessionKey) {
+        self.revisited.insert(session);
     }
 
     /// Nothing of this record stays.

@@ -5,6 +5,7 @@ mod again;
 mod midnight;
 mod moves;
 mod night;
+mod rest;
 mod rolled;
 mod room;
 mod tables;
@@ -305,7 +306,7 @@ fn a_record_that_is_refused_becomes_a_letter_and_is_booked() {
     while share.wants(&objects).is_some() {
         share.found(Found::default(), &objects).unwrap();
     }
-    let changes = share.finish(&objects);
+    let (changes, _) = share.finish(&objects);
     assert_eq!((changes.ledger.len(), changes.calls.len(), changes.streams.len()), (0, 0, 1));
     let letter = &changes.letters[0];
     assert_eq!((letter.code, &*letter.text), ("db_rejected", "toolong"));
@@ -325,7 +326,8 @@ fn a_state_that_cannot_be_read_is_an_error() {
     let state = vec![200];
     let (guid, last_fact_ms, boot, row_version) = (None, 0, None, 1);
     let call = StoredCall { day, call_key, guid, state, last_fact_ms, boot, row_version };
-    let found = Found { calls: vec![call], ..Found::default() };
+    let mut found = Found::of(&wants);
+    found.put_call(call);
     share.found(found, &objects).unwrap();
     // the legs of its session are asked for before it is met
     assert_eq!(share.wants(&objects).unwrap().guids.len(), 1);

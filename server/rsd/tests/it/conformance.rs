@@ -17,6 +17,7 @@ mod follower;
 mod midnight;
 pub(crate) mod keeping;
 mod latest;
+mod much;
 mod own;
 mod questions;
 mod reused;
@@ -116,7 +117,7 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
 /// A story of the jobs that keep a database.
 type Kept = (&'static str, fn(&dyn Store));
 
-const KEPT: [Kept; 25] = [
+const KEPT: [Kept; 26] = [
     ("erased", erasing::a_number),
     ("forgotten", erasing::a_call),
     ("sixty_days", keeping::sixty_days),
@@ -135,6 +136,7 @@ const KEPT: [Kept; 25] = [
     ("reused", reused::figures),
     ("said", said::in_its_own_call),
     ("so_much", said::so_much),
+    ("much", much::sessions_at_once),
     ("figures", figures::figures),
     ("own_days", figures::own),
     ("tables", figures::tables),

@@ -174,7 +174,7 @@ fn a_batch_over_many_days_is_read_in_portions() {
         portion.iter().for_each(|item| share.store(*item));
         let read = fed(&mut share, &mut tables, &mut objects);
         most = most.max(read.len());
-        tables.save(share.finish(&objects));
+        tables.save(share.finish(&objects).0);
     }
     let own = crate::limits::FURTHER_DAYS_PER_SHARE + 1;
     assert!(most <= (own + 8) * 7, "{most}");

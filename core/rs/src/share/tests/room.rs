@@ -56,7 +56,7 @@ fn a_session_id_has_so_many_calls_on_a_day() {
     assert_eq!(tables.calls.len(), CALLS_PER_SESSION);
     let letter = tables.letters.last().unwrap();
     assert_eq!((letter.code, &*letter.field), ("bad_value", "session_id"));
-    assert!(letter.text.contains("1000 calls of one component"), "{}", letter.text);
+    assert!(letter.text.contains("100 calls of one component"), "{}", letter.text);
     let ends = [1, CALLS_PER_SESSION + 1, 2].map(|number| reused("end", number, json!({})));
     let counts = apply(&mut tables, &ends);
     assert_eq!((counts.stored, counts.dead), (2, 1), "of calls that are stored it takes the ends");

@@ -33,6 +33,11 @@ pub(super) struct Tables {
     pub(super) objects: BTreeMap<(ObjectKind, i64), ObjectRow>,
     /// Each batch is a frame of the spool.
     frames: u64,
+    /// What a share may read, if not what it may otherwise; and how many wrote something.
+    pub(super) limit: Option<usize>,
+    pub(super) shares: usize,
+    /// What one has read that could have read less.
+    pub(super) most_read: usize,
     pub(super) marks: BTreeSet<crate::rollup::DayMark>,
 }
 
@@ -55,45 +60,38 @@ impl Tables {
         };
         let calls = self.calls.iter().filter(|(at, line)| is_wanted(at, line));
         let streams = wants.streams.iter();
-        let kept = of(&self.kept, &wants.kept).into_iter();
-        Found {
-            ledger: of(&self.ledger, &wants.ledger),
-            calls: calls
-                .map(|((day, call_key), line)| StoredCall {
-                    day: *day,
-                    call_key: *call_key,
-                    guid: line.row.guid.clone(),
-                    state: line.state.clone(),
-                    last_fact_ms: line.last_fact_ms,
-                    boot: line.boot,
-                    row_version: line.row_version,
-                })
-                .collect(),
-            call_days: self
-                .call_days
-                .iter()
-                .filter(|(guid, _)| wants.call_days.contains(guid))
-                .cloned()
-                .collect(),
-            reports: self.reports(&wants.sessions),
-            quality: [
-                self.quality_of(&wants.sessions),
-                of(&self.quality, &wants.quality).into_iter().map(|(_, row)| row).collect(),
-            ]
-            .concat(),
-            letters: self
-                .letters
-                .iter()
-                .map(|row| row.letter_key)
-                .filter(|key| wants.letters.contains(key))
-                .collect(),
-            events: of(&self.events, &wants.events).into_iter().map(|(_, row)| row).collect(),
-            kept: kept.map(|(at, row)| (at, facts(&row))).collect(),
-            streams: streams
-                .filter_map(|key| Some((key.clone(), self.streams.get(key)?.clone())))
-                .collect(),
-            ports: self.with_ports(&wants.sessions),
+        let mut found = Found::of(wants);
+        for ((day, call_key), line) in calls {
+            found.put_call(StoredCall {
+                day: *day,
+                call_key: *call_key,
+                guid: line.row.guid.clone(),
+                state: line.state.clone(),
+                last_fact_ms: line.last_fact_ms,
+                boot: line.boot,
+                row_version: line.row_version,
+            });
         }
+        for (session, report) in self.reports(&wants.sessions) {
+            found.put_report(session, report);
+        }
+        let by_key = of(&self.quality, &wants.quality).into_iter().map(|(_, row)| row);
+        for row in self.quality_of(&wants.sessions).into_iter().chain(by_key) {
+            found.put_quality(row);
+        }
+        for (at, row) in of(&self.kept, &wants.kept) {
+            found.put_kept(at, facts(&row));
+        }
+        let call_days = self.call_days.iter().filter(|(guid, _)| wants.call_days.contains(guid));
+        let letters = self.letters.iter().map(|row| row.letter_key);
+        found.ledger = of(&self.ledger, &wants.ledger);
+        found.call_days = call_days.cloned().collect();
+        found.letters = letters.filter(|key| wants.letters.contains(key)).collect();
+        found.events = of(&self.events, &wants.events).into_iter().map(|(_, row)| row).collect();
+        found.streams =
+            streams.filter_map(|key| Some((key.clone(), self.streams.get(key)?.clone()))).collect();
+        found.ports = self.with_ports(&wants.sessions);
+        found
     }
 
     pub(super) fn reports(&self, sessions: &BTreeSet<SessionKey>) -> Vec<(SessionKey, Report)> {
@@ -194,14 +192,15 @@ impl Tables {
         let all: Vec<usize> = (0..batch.items().len()).collect();
         let mut counts = Counts::default();
         for portion in batch.portions(&all) {
-            let changes = self.run(Share::new(&batch, None), &mut objects, |share| {
-                for item in portion {
-                    share.book(*item);
-                    share.store(*item);
-                }
+            let mut share = self.share(&batch, None);
+            for item in portion {
+                share.book(*item);
+                share.store(*item);
+            }
+            self.run(share, &mut objects, |tables, changes| {
+                counts.add(changes.counts);
+                tables.save(changes);
             });
-            counts.add(changes.counts);
-            self.save(changes);
         }
         counts
     }
@@ -209,18 +208,25 @@ impl Tables {
     /// Applies these as one share, and counts the rows of failures that it writes.
     pub(super) fn written_failures(&mut self, messages: &[Message]) -> usize {
         let (batch, mut objects) = self.settle(&messages.iter().collect::<Vec<_>>());
-        let changes = self.run(Share::new(&batch, None), &mut objects, |share| {
-            (0..messages.len()).for_each(|item| share.store(item));
+        let mut share = self.share(&batch, None);
+        (0..messages.len()).for_each(|item| share.store(item));
+        let mut written = 0;
+        self.run(share, &mut objects, |tables, changes| {
+            written += changes.failures.len();
+            tables.save(changes);
         });
-        let written = changes.failures.len();
-        self.save(changes);
         written
     }
 
     /// What the erasure of a call writes.
     pub(super) fn erase(&mut self, at: DayKey) -> Changes {
         let (batch, mut objects) = self.settle(&[]);
-        self.run(Share::new(&batch, None), &mut objects, |share| share.erase(at, None))
+        let mut share = self.share(&batch, None);
+        share.erase(at, None);
+        let mut all = Vec::new();
+        self.run(share, &mut objects, |_, changes| all.push(changes));
+        assert_eq!(all.len(), 1);
+        all.remove(0)
     }
 
     /// As files by day do it: one share for each, then what calls of other days borrow and what
@@ -240,35 +246,37 @@ impl Tables {
             lent
         };
         for (day, items) in batch.days() {
-            let share = Share::new(&batch, Some(day));
-            let changes = self.run(share, &mut objects, |share| {
-                items.into_iter().for_each(|item| share.store(item));
+            let mut share = self.share(&batch, Some(day));
+            items.into_iter().for_each(|item| share.store(item));
+            self.run(share, &mut objects, |tables, changes| {
+                for (day, guid) in store(tables, day, changes) {
+                    lent.entry(day).or_default().insert(guid);
+                }
             });
-            for (day, guid) in store(self, day, changes) {
-                lent.entry(day).or_default().insert(guid);
-            }
         }
         for (day, guids) in lent {
-            let share = Share::new(&batch, Some(day));
-            let changes = self.run(share, &mut objects, |share| share.lend(guids));
-            assert_eq!(store(self, day, changes), BTreeSet::new());
+            let mut share = self.share(&batch, Some(day));
+            share.lend(guids);
+            self.run(share, &mut objects, |tables, changes| {
+                assert_eq!(store(tables, day, changes), BTreeSet::new());
+            });
         }
         for (day, sessions) in beside {
-            let share = Share::new(&batch, Some(day));
-            let changes = self.run(share, &mut objects, |share| share.revisit(sessions));
-            assert!(changes.calls.iter().all(|line| line.day == day));
-            self.save(changes);
+            let mut share = self.share(&batch, Some(day));
+            share.revisit(sessions);
+            self.run(share, &mut objects, |tables, changes| {
+                assert!(changes.calls.iter().all(|line| line.day == day));
+                tables.save(changes);
+            });
         }
-        let rest: Vec<usize> = (0..batch.items().len()).collect();
-        let changes = self.run(Share::new(&batch, None), &mut objects, |share| {
-            for item in rest {
-                share.book(item);
-                if !batch.is_of_a_call(item) {
-                    share.store(item);
-                }
+        let mut share = self.share(&batch, None);
+        for item in 0..batch.items().len() {
+            share.book(item);
+            if !batch.is_of_a_call(item) {
+                share.store(item);
             }
-        });
-        self.save(changes);
+        }
+        self.run(share, &mut objects, Self::save);
     }
 
     fn settle<'b>(&mut self, messages: &[&'b Message]) -> (Batch<'b>, Objects) {
@@ -285,21 +293,34 @@ impl Tables {
         (batch, objects)
     }
 
-    fn run<'b>(
+    pub(super) fn share<'b>(&self, batch: &'b Batch<'b>, only: Option<Day>) -> Share<'b> {
+        Share::within(self.limit.unwrap_or(SHARE_BYTES), batch, only)
+    }
+
+    /// Gives a share and those after it what they want, and what they write to `put`.
+    pub(super) fn run(
         &mut self,
-        mut share: Share<'b>,
+        first: Share<'_>,
         objects: &mut Objects,
-        tell: impl FnOnce(&mut Share<'b>),
-    ) -> Changes {
-        tell(&mut share);
-        while let Some(wants) = share.wants(objects) {
-            if wants.mentions.is_empty() {
-                share.found(self.load(&wants), objects).unwrap();
-            } else {
-                self.learn(objects, &wants.mentions);
+        mut put: impl FnMut(&mut Self, Changes),
+    ) {
+        let mut next = Some(first);
+        while let Some(mut share) = next {
+            while let Some(wants) = share.wants(objects) {
+                if wants.mentions.is_empty() {
+                    share.found(self.load(&wants), objects).unwrap();
+                } else {
+                    self.learn(objects, &wants.mentions);
+                }
             }
+            if !share.whole {
+                self.most_read = self.most_read.max(share.weight);
+            }
+            let (changes, rest) = share.finish(objects);
+            self.shares += 1;
+            put(self, changes);
+            next = rest;
         }
-        share.finish(objects)
     }
 
     /// What does not depend on the way: without numbers of versions, synthetic ids by their names.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::ComponentType;
 use rs::Day;
-use rs::limits::REPORTS_PER_CALL;
+use rs::limits::{REPORTS_PER_CALL, ROW_BYTES};
 use rs::share::{CallLine, Changes, Found, QualityRow, SessionKey, SessionName};
 use rs::var::{self, Report, VarActionRow, VarCallRow, VarCustomRow, VarRows};
 use tokio_postgres::Row;
@@ -21,7 +21,13 @@ pub(super) fn load(
     sessions: &BTreeSet<SessionKey>,
     found: &mut Found,
 ) -> Result<(), StoreError> {
-    groups(sessions).iter().try_for_each(|(at, group)| of_group(link, *at, group, found))
+    for (at, group) in &groups(sessions) {
+        of_group(link, *at, group, found)?;
+        if found.is_cut() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Sessions of one day.
@@ -65,25 +71,33 @@ fn of_group(
          AND component_type <> $4"
     );
     let rm = i16::from(ComponentType::Rm.number());
-    load::calls(link, day, &calls, &[&at, components, names, &rm], &mut found.calls)?;
-    let most = i64::try_from(REPORTS_PER_CALL).unwrap_or(i64::MAX).saturating_add(1);
+    load::calls(link, day, &calls, &[&at, components, names, &rm], found)?;
+    let first = i64::try_from(REPORTS_PER_CALL).unwrap_or(i64::MAX).saturating_add(1);
     let sql = format!(
-        "SELECT e.*, w.component, w.name FROM {wanted}
-         CROSS JOIN LATERAL (SELECT id_key, time_ms, seq, label, text FROM rs_call_event t
-           WHERE t.day = $1 AND t.component_id = w.component AND {which}
-             AND t.label LIKE 'com.genesyslab.var.%'
-           ORDER BY time_ms, seq, id_key LIMIT $4) e"
+        "SELECT id_key, time_ms, seq, label, text, component, name
+         FROM (SELECT e.*, w.component, w.name,
+             sum(own) OVER (ROWS UNBOUNDED PRECEDING) AS so_far
+           FROM {wanted}
+           CROSS JOIN LATERAL (SELECT id_key, time_ms, seq, label, text,
+               {ROW_BYTES} + octet_length(coalesce(text, '')) AS own FROM rs_call_event t
+             WHERE t.day = $1 AND t.component_id = w.component AND {which}
+               AND t.label LIKE 'com.genesyslab.var.%'
+             ORDER BY time_ms, seq, id_key LIMIT $4) e) r
+         WHERE so_far - own <= $5"
     );
-    let rows = link.query(&sql, &[&at, components, names, &most])?;
-    found.reports.extend(
-        rows.iter().map(|row| ((day, row.get(5), named(row.get(6), by_guid)), report(row))),
-    );
+    let rows = link.query(&sql, &[&at, components, names, &first, &load::most(found)])?;
+    for row in &rows {
+        found.put_report((day, row.get(5), named(row.get(6), by_guid)), report(row));
+    }
     let sql = format!(
-        "SELECT {QUALITY} FROM {wanted}
-         JOIN rs_sq_call t ON t.day = $1 AND t.component_id = w.component AND {which}"
+        "SELECT * FROM (SELECT {QUALITY}, octet_length(fact) AS own,
+             sum(octet_length(fact)) OVER (ROWS UNBOUNDED PRECEDING) AS so_far
+           FROM {wanted}
+           JOIN rs_sq_call t ON t.day = $1 AND t.component_id = w.component AND {which}) q
+         WHERE so_far - own <= $4"
     );
-    let rows = link.query(&sql, &[&at, components, names])?;
-    found.quality.extend(rows.iter().map(|row| quality_row(day, row)));
+    let rows = link.query(&sql, &[&at, components, names, &load::most(found)])?;
+    rows.iter().for_each(|row| found.put_quality(quality_row(day, row)));
     let sql = format!(
         "SELECT w.component, w.name FROM {wanted}
          CROSS JOIN LATERAL (SELECT FROM rs_call_event t
@@ -106,7 +120,7 @@ pub(super) fn quality_by_key(
 ) -> Result<(), StoreError> {
     let sql = format!("SELECT {QUALITY} FROM rs_sq_call t WHERE day = $1 AND id_key = ANY($2)");
     let rows = link.query(&sql, &[&signed(day), &keys])?;
-    found.quality.extend(rows.iter().map(|row| quality_row(day, row)));
+    rows.iter().for_each(|row| found.put_quality(quality_row(day, row)));
     Ok(())
 }
 

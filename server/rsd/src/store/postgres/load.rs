@@ -30,7 +30,7 @@ pub(super) fn ask(
 }
 
 fn load(link: &mut Link, wants: &Wants) -> Result<Found, StoreError> {
-    let mut found = Found::default();
+    let mut found = Found::of(wants);
     for (day, keys) in by_day(&wants.ledger) {
         let sql = "SELECT id_key, content_hash FROM rs_fact_ledger
             WHERE day = $1 AND id_key = ANY($2)";
@@ -39,14 +39,20 @@ fn load(link: &mut Link, wants: &Wants) -> Result<Found, StoreError> {
         found.ledger.extend(rows.iter().map(hash));
     }
     for (day, keys) in by_day(&wants.calls) {
-        calls(link, day, "call_key = ANY($2)", &[&signed(day), &keys], &mut found.calls)?;
+        calls(link, day, "call_key = ANY($2)", &[&signed(day), &keys], &mut found)?;
+        if found.is_cut() {
+            return Ok(found);
+        }
     }
     let mut guids: BTreeMap<Day, Vec<&str>> = BTreeMap::new();
     for (day, guid) in &wants.guids {
         guids.entry(*day).or_default().push(guid);
     }
     for (day, guids) in guids {
-        calls(link, day, "guid = ANY($2)", &[&signed(day), &guids], &mut found.calls)?;
+        calls(link, day, "guid = ANY($2)", &[&signed(day), &guids], &mut found)?;
+        if found.is_cut() {
+            return Ok(found);
+        }
     }
     if !wants.call_days.is_empty() {
         let guids: Vec<&str> = wants.call_days.iter().map(|guid| &**guid).collect();
@@ -55,6 +61,9 @@ fn load(link: &mut Link, wants: &Wants) -> Result<Found, StoreError> {
         found.call_days.extend(rows.iter().map(|row| (row.get(0), unsigned(row.get(1)))));
     }
     hanging::load(link, &wants.sessions, &mut found)?;
+    if found.is_cut() {
+        return Ok(found);
+    }
     if !wants.letters.is_empty() {
         let keys: Vec<Uid> = wants.letters.iter().map(|key| Uid(*key)).collect();
         let sql = "SELECT letter_key FROM rs_dead_letter WHERE letter_key = ANY($1)";
@@ -70,10 +79,13 @@ fn load(link: &mut Link, wants: &Wants) -> Result<Found, StoreError> {
         hanging::quality_by_key(link, (day, &keys), &mut found)?;
     }
     for (day, keys) in by_day(&wants.kept) {
-        let sql = "SELECT component_id, received_ms, id, body, id_key FROM rs_kept_record
-            WHERE day = $1 AND id_key = ANY($2)";
-        let rows = link.query(sql, &[&signed(day), &keys])?;
-        found.kept.extend(rows.iter().map(|row| ((day, uid(row, 4)), kept_row(row))));
+        let sql = "SELECT component_id, received_ms, id, body, id_key
+            FROM (SELECT *, octet_length(body) AS own,
+                sum(octet_length(body)) OVER (ROWS UNBOUNDED PRECEDING) AS so_far
+              FROM rs_kept_record WHERE day = $1 AND id_key = ANY($2)) AS k
+            WHERE so_far - own <= $3";
+        let rows = link.query(sql, &[&signed(day), &keys, &most(&found)])?;
+        rows.iter().for_each(|row| found.put_kept((day, uid(row, 4)), kept_row(row)));
     }
     streams(link, wants, &mut found)?;
     Ok(found)
@@ -113,42 +125,57 @@ pub(super) fn stream(row: &Row) -> StreamRow {
     }
 }
 
+/// Bytes that may be found yet. A question adds up what its rows have and ends with the first that
+/// goes beyond, which cuts the answer: an answer of any size would be kept whole by the client.
+pub(super) fn most(found: &Found) -> i64 {
+    i64::try_from(found.bytes_left()).unwrap_or(i64::MAX)
+}
+
 /// Calls of a day with their states, locked in the order of their keys. Two questions: of a join of
 /// partitioned tables, whose parents have no statistics, the planner expects a thousand times the
-/// rows, and reads the whole day in its order.
+/// rows, and reads the whole day in its order. So it would with a limit, but for the part that is
+/// materialized.
 pub(super) fn calls(
     link: &mut Link,
     day: Day,
     which: &str,
     values: &[&(dyn ToSql + Sync)],
-    found: &mut Vec<StoredCall>,
+    found: &mut Found,
 ) -> Result<(), StoreError> {
     let sql = format!(
-        "SELECT call_key, guid, last_fact_ms, row_version, boot FROM rs_call
-         WHERE day = $1 AND {which} ORDER BY call_key FOR UPDATE"
+        "WITH wanted AS MATERIALIZED (
+           SELECT call_key, guid, last_fact_ms, row_version, boot FROM rs_call
+           WHERE day = $1 AND {which} ORDER BY call_key FOR UPDATE)
+         SELECT * FROM wanted LIMIT ${}",
+        values.len() + 1
     );
-    let rows = link.query(&sql, values)?;
+    let left = i64::try_from(found.calls_left()).unwrap_or(i64::MAX);
+    let rows = link.query(&sql, &[values, &[&left]].concat())?;
     if rows.is_empty() {
         return Ok(());
     }
     let keys: Vec<Uid> = rows.iter().map(|row| Uid(uid(row, 0))).collect();
-    let sql = "SELECT call_key, state FROM rs_call_fact_state
-        WHERE day = $1 AND call_key = ANY($2)";
-    let states = link.query(sql, &[&signed(day), &keys])?;
+    let sql = "SELECT call_key, state
+        FROM (SELECT call_key, state, octet_length(state) AS own,
+            sum(octet_length(state)) OVER (ROWS UNBOUNDED PRECEDING) AS so_far
+          FROM rs_call_fact_state WHERE day = $1 AND call_key = ANY($2)) AS s
+        WHERE so_far - own <= $3";
+    let states = link.query(sql, &[&signed(day), &keys, &most(found)])?;
     let mut states: BTreeMap<Key, Vec<u8>> =
         states.iter().map(|row| (uid(row, 0), row.get(1))).collect();
-    found.extend(rows.iter().filter_map(|row| {
+    for row in &rows {
         let call_key = uid(row, 0);
-        Some(StoredCall {
+        let Some(state) = states.remove(&call_key) else { continue };
+        found.put_call(StoredCall {
             day,
             call_key,
             guid: row.get(1),
-            state: states.remove(&call_key)?,
+            state,
             last_fact_ms: row.get(2),
             row_version: row.get(3),
             boot: row.get(4),
-        })
-    }));
+        });
+    }
     Ok(())
 }
 

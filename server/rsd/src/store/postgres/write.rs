@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::time::Millis;
 use rs::erase::{Erased, Secret};
-use rs::share::{Attempt, Batch, Counts, Mention, Objects, Share, Tally, bisect};
+use rs::share::{Attempt, Batch, Changes, Counts, Mention, Objects, Share, Tally, bisect};
 use rs::{Day, Key, key};
 
 use super::erasing;
@@ -184,6 +184,24 @@ struct Done {
     ended: BTreeSet<(Day, Key)>,
 }
 
+impl Done {
+    /// What one share wrote.
+    fn take(&mut self, changes: Changes) {
+        self.counts.add(changes.counts);
+        let changed = changes.calls.iter().map(|line| (line.row.call_key, Turned::of(line)));
+        self.changed.extend(changed);
+        self.ended.extend(&changes.ended);
+        self.tally.add(changes.tally);
+    }
+
+    fn add(&mut self, other: Self) {
+        self.counts.add(other.counts);
+        self.changed.extend(other.changed);
+        self.ended.extend(other.ended);
+        self.tally.add(other.tally);
+    }
+}
+
 pub(super) struct Part<'p> {
     link: &'p mut Link,
     second: &'p mut Link,
@@ -205,23 +223,31 @@ impl<'p> Part<'p> {
     }
 
     pub(super) fn run(&mut self, tell: impl FnOnce(&mut Share<'_>)) -> Result<(), StoreError> {
-        let mut share = Share::new(self.batch, None);
-        tell(&mut share);
+        // told when all of it is stored: a part that is undone was none
+        let mut done = Done::default();
+        let mut first = Share::new(self.batch, None);
+        tell(&mut first);
+        let mut next = Some(first);
+        while let Some(mut share) = next {
+            self.feed(&mut share)?;
+            let (changes, rest) = share.finish(self.objects);
+            save(self.link, &changes, self.now_ms)?;
+            done.take(changes);
+            next = rest;
+        }
+        self.done.add(done);
+        Ok(())
+    }
+
+    /// Gives a share what it wants.
+    fn feed(&mut self, share: &mut Share<'_>) -> Result<(), StoreError> {
         loop {
-            let wanted = ask(self.link, &mut share, self.objects)?;
+            let wanted = ask(self.link, share, self.objects)?;
             if wanted.is_empty() {
-                break;
+                return Ok(());
             }
             objects::learn(self.second, self.objects, &wanted, self.now_ms)?;
         }
-        let changes = share.finish(self.objects);
-        save(self.link, &changes, self.now_ms)?;
-        self.done.counts.add(changes.counts);
-        let changed = changes.calls.iter().map(|line| (line.row.call_key, Turned::of(line)));
-        self.done.changed.extend(changed);
-        self.done.ended.extend(&changes.ended);
-        self.done.tally.add(changes.tally);
-        Ok(())
     }
 
     fn savepoint(&mut self, tell: impl FnOnce(&mut Share<'_>)) -> Result<(), StoreError> {

@@ -66,29 +66,14 @@ pub(super) fn content(db: &Connection, id: &Key) -> Result<Option<ContentHash>, 
 }
 
 fn load(files: &mut Files<'_>, wants: &Wants) -> Result<Found, StoreError> {
-    let mut found = Found::default();
+    let mut found = Found::of(wants);
     for at in &wants.ledger {
         let hash = files.of(at.0, |db| content(db, &at.1))?;
         found.ledger.extend(hash.flatten().map(|hash| (*at, hash)));
     }
-    for (day, key) in &wants.calls {
-        calls(files.db, *day, "call_key = ?1", &[key], &mut found.calls)?;
-    }
-    for (day, guid) in &wants.guids {
-        files.of(*day, |db| calls(db, *day, "guid = ?1", &[guid], &mut found.calls))?;
-    }
-    for guid in &wants.call_days {
-        let days = of_main(days_of(files.main.unwrap_or(files.db), guid))?;
-        found.call_days.extend(days.into_iter().map(|day| (guid.clone(), day)));
-    }
-    for session in &wants.sessions {
-        files.of(session.0, |db| {
-            of_session(db, session, &mut found)?;
-            if has_ports(db, session)? {
-                found.ports.push(session.clone());
-            }
-            Ok(())
-        })?;
+    hanging(files, wants, &mut found)?;
+    if found.is_cut() {
+        return Ok(found);
     }
     let db = files.db;
     for key in &wants.letters {
@@ -107,14 +92,17 @@ fn load(files: &mut Files<'_>, wants: &Wants) -> Result<Found, StoreError> {
         if db.table_exists(None, "rs_sq_call")? {
             let sql = format!("SELECT {QUALITY} FROM rs_sq_call WHERE id_key = ?1");
             let row = db.prepare_cached(&sql)?.query_row([at.1], |row| quality(at.0, row));
-            found.quality.extend(row.optional()?);
+            row.optional()?.into_iter().for_each(|row| found.put_quality(row));
         }
     }
     for at in &wants.kept {
         let kept = "SELECT component_id, received_ms, id, body FROM rs_kept_record
             WHERE id_key = ?1";
         let row = db.prepare_cached(kept)?.query_row([at.1], kept_row).optional()?;
-        found.kept.extend(row.map(|row| (*at, row)));
+        row.into_iter().for_each(|row| found.put_kept(*at, row));
+        if found.is_cut() {
+            return Ok(found);
+        }
     }
     for key in &wants.streams {
         let read = "SELECT received, max_seq, announced_seq, duplicates, first_ms, last_ms,
@@ -137,6 +125,39 @@ fn load(files: &mut Files<'_>, wants: &Wants) -> Result<Found, StoreError> {
     Ok(found)
 }
 
+/// Calls, and what hangs together with them; no more once it is cut.
+fn hanging(files: &mut Files<'_>, wants: &Wants, found: &mut Found) -> Result<(), StoreError> {
+    for (day, key) in &wants.calls {
+        calls(files.db, *day, "call_key = ?1", &[key], found)?;
+        if found.is_cut() {
+            return Ok(());
+        }
+    }
+    for (day, guid) in &wants.guids {
+        files.of(*day, |db| calls(db, *day, "guid = ?1", &[guid], found))?;
+        if found.is_cut() {
+            return Ok(());
+        }
+    }
+    for guid in &wants.call_days {
+        let days = of_main(days_of(files.main.unwrap_or(files.db), guid))?;
+        found.call_days.extend(days.into_iter().map(|day| (guid.clone(), day)));
+    }
+    for session in &wants.sessions {
+        files.of(session.0, |db| {
+            of_session(db, session, found)?;
+            if has_ports(db, session)? {
+                found.ports.push(session.clone());
+            }
+            Ok(())
+        })?;
+        if found.is_cut() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
 /// The days of a GUID whose calls lie on others than it tells.
 pub(super) fn days_of(main: &Connection, guid: &str) -> Result<Vec<Day>, StoreError> {
     let days = "SELECT day FROM rs_call_day WHERE guid = ?1 ORDER BY day";
@@ -150,7 +171,7 @@ fn calls(
     day: Day,
     which: &'static str,
     values: &[&dyn rusqlite::ToSql],
-    found: &mut Vec<StoredCall>,
+    found: &mut Found,
 ) -> Result<(), StoreError> {
     let sql = format!(
         "SELECT call_key, guid, state, last_fact_ms, row_version, boot
@@ -169,7 +190,10 @@ fn calls(
         })
     })?;
     for row in rows {
-        found.push(row?);
+        found.put_call(row?);
+        if found.is_cut() {
+            break;
+        }
     }
     Ok(())
 }
@@ -186,7 +210,7 @@ fn of_session(db: &Connection, session: &SessionKey, found: &mut Found) -> Resul
         SessionName::Guid(_) => "component_id = ?1 AND guid = ?2 AND component_type <> ?3",
     };
     let rm = ComponentType::Rm.number();
-    calls(db, *day, of_calls, params![component_id, value, rm], &mut found.calls)?;
+    calls(db, *day, of_calls, params![component_id, value, rm], found)?;
     let reports = format!(
         "SELECT id_key, time_ms, seq, label, text FROM rs_call_event
          WHERE component_id = ?1 AND {which} AND label GLOB 'com.genesyslab.var.*'
@@ -204,14 +228,20 @@ fn of_session(db: &Connection, session: &SessionKey, found: &mut Found) -> Resul
         })
     })?;
     for report in rows {
-        found.reports.push((session.clone(), report?));
+        found.put_report(session.clone(), report?);
+        if found.is_cut() {
+            return Ok(());
+        }
     }
     let of_quality =
         format!("SELECT {QUALITY} FROM rs_sq_call WHERE component_id = ?1 AND {which}");
     let mut statement = db.prepare_cached(&of_quality)?;
     let rows = statement.query_map(params![component_id, value], |row| quality(*day, row))?;
     for row in rows {
-        found.quality.push(row?);
+        found.put_quality(row?);
+        if found.is_cut() {
+            break;
+        }
     }
     Ok(())
 }

@@ -108,10 +108,16 @@ impl<'p> Part<'p> {
     pub(super) fn again(&mut self, items: &[usize]) -> Result<Vec<usize>, StoreError> {
         let mut unseen = Vec::new();
         one_by_one(items, |items| {
-            let mut changes =
-                self.made(|share| items.iter().for_each(|item| share.touch(*item)))?;
-            unseen.append(&mut changes.unseen);
-            self.done.follows(changes);
+            let mut done = Done::default();
+            let mut late = Vec::new();
+            let touch = |share: &mut Share<'_>| items.iter().for_each(|item| share.touch(*item));
+            self.made(touch, |_, mut changes| {
+                late.append(&mut changes.unseen);
+                done.follows(changes);
+                Ok(())
+            })?;
+            unseen.append(&mut late);
+            self.done.add(done);
             Ok(())
         })?;
         Ok(unseen)
@@ -175,37 +181,59 @@ impl<'p> Part<'p> {
     }
 
     fn run(&mut self, tell: impl Fn(&mut Share<'_>)) -> Result<(), StoreError> {
-        let mut changes = self.made(tell)?;
-        save(&self.transaction, self.day, &changes, self.now_ms)?;
-        if let Some(day) = self.day {
-            self.news.add(day, &changes);
-        }
-        self.done.counts.add(changes.counts);
-        self.done.tally.add(std::mem::take(&mut changes.tally));
-        self.done.follows(changes);
+        // told when all of it is stored: a part that is undone was none
+        let (mut done, mut news) = (Done::default(), News::default());
+        let (day, now_ms) = (self.day, self.now_ms);
+        self.made(tell, |transaction, mut changes| {
+            save(transaction, day, &changes, now_ms)?;
+            if let Some(day) = day {
+                news.add(day, &changes);
+            }
+            done.counts.add(changes.counts);
+            done.tally.add(std::mem::take(&mut changes.tally));
+            done.follows(changes);
+            Ok(())
+        })?;
+        self.done.add(done);
+        self.news.join(news);
         Ok(())
     }
 
-    /// The rows that a share writes.
-    fn made(&mut self, tell: impl Fn(&mut Share<'_>)) -> Result<Changes, StoreError> {
-        let Self { transaction, day, batch, names, beside, objects, now_ms, .. } = self;
-        let mut share = Share::new(batch, *day);
-        tell(&mut share);
+    /// The rows that a share writes, and then those of the shares after it, if one is too small.
+    fn made(
+        &mut self,
+        tell: impl Fn(&mut Share<'_>),
+        mut write: impl FnMut(&Transaction<'_>, Changes) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut first = Share::new(self.batch, self.day);
+        tell(&mut first);
+        let mut next = Some(first);
+        while let Some(mut share) = next {
+            self.feed(&mut share)?;
+            let (changes, rest) = share.finish(self.objects);
+            write(&self.transaction, changes)?;
+            next = rest;
+        }
+        Ok(())
+    }
+
+    /// Gives a share what it wants.
+    fn feed(&mut self, share: &mut Share<'_>) -> Result<(), StoreError> {
+        let Self { transaction, day, names, beside, objects, now_ms, .. } = self;
         loop {
             let main = match names {
                 Names::Main(main) => Some(&**main),
                 Names::Known => None,
             };
             let mut files = Files { db: transaction, main, day: *day, beside, now_ms: *now_ms };
-            let wanted = ask(&mut files, &mut share, objects)?;
+            let wanted = ask(&mut files, share, objects)?;
             match names {
                 Names::Main(main) if !wanted.is_empty() => {
                     of_main(dims::learn(objects, main, &wanted, *now_ms))?;
                 }
-                Names::Main(_) | Names::Known => break,
+                Names::Main(_) | Names::Known => return Ok(()),
             }
         }
-        Ok(share.finish(objects))
     }
 }
 

@@ -101,21 +101,19 @@ impl Work<'_> {
         items.truncate(most);
         let mut done = Box::<Done>::default();
         for portion in self.batch.portions(&items) {
-            let mut share = Share::new(&self.batch, None);
+            let mut first = Share::new(&self.batch, None);
             for index in portion {
-                share.book(*index);
+                first.book(*index);
                 match self.refused.get(index) {
-                    Some(reason) => share.reject(*index, reason.clone()),
-                    None => share.store(*index),
+                    Some(reason) => first.reject(*index, reason.clone()),
+                    None => first.store(*index),
                 }
             }
-            if let Some(wanted) = ask(link, &mut share, self.objects).await? {
+            let told = put(link, first, self.objects, self.now_ms, |changes| done.add(changes));
+            if let Some(wanted) = told.await? {
                 link.rollback().await?;
                 return Ok(Attempt::Learn(wanted));
             }
-            let changes = share.finish(self.objects);
-            save::save(link, &changes, self.now_ms).await?;
-            done.add(changes);
         }
         if end == End::Undo {
             link.rollback().await?;
@@ -140,8 +138,30 @@ impl Done {
     }
 }
 
+/// Reads and writes a share, and those after it, if it is too small; else the objects that it wants
+/// to be learned first.
+pub(super) async fn put(
+    link: &mut Link,
+    first: Share<'_>,
+    objects: &Objects,
+    now_ms: i64,
+    mut stored: impl FnMut(Changes),
+) -> Result<Option<BTreeSet<Mention>>, Failure> {
+    let mut next = Some(first);
+    while let Some(mut share) = next {
+        if let Some(wanted) = ask(link, &mut share, objects).await? {
+            return Ok(Some(wanted));
+        }
+        let (changes, rest) = share.finish(objects);
+        save::save(link, &changes, now_ms).await?;
+        stored(changes);
+        next = rest;
+    }
+    Ok(None)
+}
+
 /// Reads until the share wants nothing more; else the objects that it wants to be learned first.
-pub(super) async fn ask(
+async fn ask(
     link: &mut Link,
     share: &mut Share<'_>,
     objects: &Objects,

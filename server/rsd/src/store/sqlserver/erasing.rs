@@ -316,12 +316,11 @@ pub(super) async fn put(
     batch.erase(erased);
     let mut share = Share::new(&batch, None);
     at.iter().for_each(|at| share.erase(*at, numbers));
-    if let Some(wanted) = apply::ask(link, &mut share, objects).await? {
+    if let Some(wanted) = apply::put(link, share, objects, now_ms, drop).await? {
         link.rollback().await?;
         dims::learn(link, objects, &wanted, now_ms).await?;
         return Ok(false);
     }
-    save::save(link, &share.finish(objects), now_ms).await?;
     Ok(true)
 }
 

@@ -20,7 +20,7 @@ use super::statement::{Statement, load as sql};
 
 /// Reads what is wanted, but for objects.
 pub(super) async fn load(link: &mut Link, wants: &Wants) -> Result<Found, Failure> {
-    let mut found = Found::default();
+    let mut found = Found::of(wants);
     if !wants.ledger.is_empty() {
         let keys = row::keys(wants.ledger.iter().map(|(day, key)| (*day, key)));
         let read = |cells: &Cells<'_>| Ok(((cells.day(0)?, cells.key(1)?), cells.key(2)?));
@@ -28,11 +28,11 @@ pub(super) async fn load(link: &mut Link, wants: &Wants) -> Result<Found, Failur
     }
     if !wants.calls.is_empty() {
         let keys = row::keys(wants.calls.iter().map(|(day, key)| (*day, key)));
-        found.calls = calls(link, sql::CALLS_BY_KEY, &keys).await?;
+        calls(link, sql::CALLS_BY_KEY, &keys, &mut found).await?;
     }
     if !wants.guids.is_empty() {
         let guids = row::guids(wants.guids.iter().map(|(day, guid)| (*day, guid.as_str())));
-        found.calls.extend(calls(link, sql::CALLS_BY_GUID, &guids).await?);
+        calls(link, sql::CALLS_BY_GUID, &guids, &mut found).await?;
     }
     if !wants.call_days.is_empty() {
         let guids = row::guids(wants.call_days.iter().map(|guid| (0, guid.as_str())));
@@ -50,12 +50,18 @@ pub(super) async fn load(link: &mut Link, wants: &Wants) -> Result<Found, Failur
     }
     if !wants.quality.is_empty() {
         let keys = row::keys(wants.quality.iter().map(|(day, key)| (*day, key)));
-        found.quality.extend(link.ask(sql::QUALITY_BY_KEY, &[&keys], of_quality).await?);
+        let rows = link.ask(sql::QUALITY_BY_KEY, &[&keys], of_quality).await?;
+        rows.into_iter().for_each(|row| found.put_quality(row));
     }
     if !wants.kept.is_empty() {
         let keys = row::keys(wants.kept.iter().map(|(day, key)| (*day, key)));
-        let read = |cells: &Cells<'_>| Ok(((cells.day(4)?, cells.key(5)?), kept_row(cells)?));
-        found.kept = link.ask(sql::KEPT_BY_KEY, &[&keys], read).await?;
+        let read = |cells: &Cells<'_>| {
+            if !found.is_cut() {
+                found.put_kept((cells.day(4)?, cells.key(5)?), kept_row(cells)?);
+            }
+            Ok(())
+        };
+        link.ask(sql::KEPT_BY_KEY, &[&keys], read).await?;
     }
     for key in &wants.streams {
         found.streams.extend(stream(link, key).await?.map(|row| (key.clone(), row)));
@@ -110,15 +116,28 @@ async fn of_sessions(
             let (SessionName::Id(name) | SessionName::Guid(name)) = name;
             (*day, *component, name.as_str())
         }));
-        found.calls.extend(link.ask(calls, &[&sessions], stored_call).await?);
-        let with_most: [&dyn ToSql; 2] = [&sessions, &most];
+        self::calls(link, calls, &sessions, found).await?;
+        let rows = i64::try_from(found.rows_left()).unwrap_or(i64::MAX);
+        let values: [&dyn ToSql; 3] = [&sessions, &most, &rows];
         let of = |cells: &Cells<'_>| {
             let name = named(cells.some(2, Cells::text)?);
             Ok((cells.day(0)?, cells.some(1, Cells::number)?, name))
         };
-        let read = |cells: &Cells<'_>| Ok((of(cells)?, report(cells)?));
-        found.reports.extend(link.ask(reports, &with_most, read).await?);
-        found.quality.extend(link.ask(quality, &[&sessions], of_quality).await?);
+        let read = |cells: &Cells<'_>| {
+            if !found.is_cut() {
+                found.put_report(of(cells)?, report(cells)?);
+            }
+            Ok(())
+        };
+        link.ask(reports, &values, read).await?;
+        let rows = i64::try_from(found.rows_left()).unwrap_or(i64::MAX);
+        let read = |cells: &Cells<'_>| {
+            if !found.is_cut() {
+                found.put_quality(of_quality(cells)?);
+            }
+            Ok(())
+        };
+        link.ask(quality, &[&sessions, &rows], read).await?;
         found.ports.extend(link.ask(ports, &[&sessions], of).await?);
     }
     Ok(())
@@ -164,8 +183,20 @@ async fn calls(
     link: &mut Link,
     statement: Statement,
     which: &str,
-) -> Result<Vec<StoredCall>, Failure> {
-    link.ask(statement, &[&which], stored_call).await
+    found: &mut Found,
+) -> Result<(), Failure> {
+    if found.is_cut() {
+        return Ok(());
+    }
+    let most = i64::try_from(found.calls_left()).unwrap_or(i64::MAX);
+    let read = |cells: &Cells<'_>| {
+        if !found.is_cut() {
+            found.put_call(stored_call(cells)?);
+        }
+        Ok(())
+    };
+    link.ask(statement, &[&which, &most], read).await?;
+    Ok(())
 }
 
 pub(super) fn event(cells: &Cells<'_>) -> Result<EventRow, Failure> {

@@ -141,3 +141,15 @@ fn two_reporting_servers_of_one_database_need_one_key() {
     to_its_end(&one);
     assert_eq!(telling(&server), Vec::<String>::new());
 }
+
+#[test]
+fn no_failure_of_a_forgotten_call_tells_its_text() {
+    let server = Server::start();
+    make(&server, "public");
+    let store = rs(&server, "writer", "rs-1", SECRET);
+    everywhere::over_midnight(&store);
+    let texts = "SELECT count(*), count(text) FROM rs_sq_failure";
+    assert_eq!(server.sql(texts), "2|2");
+    everywhere::forget_all(&store);
+    assert_eq!(server.sql(texts), "2|0");
+}

@@ -1,5 +1,6 @@
 //! Statements that read what a batch needs, and lock it in the order of keys until the
-//! transaction ends. Keys come as a JSON array of `{"d": day, "k": "hex"}`.
+//! transaction ends. Of what may be very much only so many rows are read, which cut the answer
+//! ([`Found::is_cut`]). Keys come as a JSON array of `{"d": day, "k": "hex"}`.
 
 use super::Statement;
 
@@ -54,12 +55,13 @@ macro_rules! of_sessions {
     };
 }
 
-/// Calls of sessions; no fact names one of RM's (1).
+/// Calls of sessions, so many (2) at most; no fact names one of RM's (1).
 macro_rules! calls {
     ($which:literal) => {
         concat!(
             of_sessions!(
-                "t.day, t.call_key, t.guid, f.state, t.last_fact_ms, t.row_version, t.boot",
+                "TOP (@P2) t.day, t.call_key, t.guid, f.state, t.last_fact_ms, t.row_version,
+  t.boot",
                 "rs_call AS t WITH (UPDLOCK, HOLDLOCK)",
                 $which,
                 "\nJOIN rs_call_fact_state AS f ON f.day = t.day AND f.call_key = t.call_key
@@ -70,11 +72,11 @@ macro_rules! calls {
     };
 }
 
-/// Of each session the first ones (2).
+/// Of each session the first ones (2), of all so many (3).
 macro_rules! reports {
     ($which:literal) => {
         concat!(
-            "SELECT e.d, e.c, e.s, e.id_key, e.time_ms, e.seq, e.label, e.text FROM (",
+            "SELECT TOP (@P3) e.d, e.c, e.s, e.id_key, e.time_ms, e.seq, e.label, e.text FROM (",
             of_sessions!(
                 "j.d, j.c, j.s, t.id_key, t.time_ms, t.seq, t.label, t.text,
   ROW_NUMBER() OVER (PARTITION BY j.d, j.c, j.s ORDER BY t.time_ms, t.seq, t.id_key) AS n",
@@ -90,7 +92,8 @@ macro_rules! reports {
 macro_rules! quality {
     ($which:literal) => {
         of_sessions!(
-            "t.day, t.id_key, t.component_id, t.session_id, t.guid, t.time_ms, t.failed, t.fact",
+            "TOP (@P2) t.day, t.id_key, t.component_id, t.session_id, t.guid, t.time_ms, t.failed,
+  t.fact",
             "rs_sq_call AS t",
             $which,
             ""
@@ -122,15 +125,15 @@ WHERE rs_name = @P1 AND spool_id = @P2";
 
     /// Calls by key.
     CALLS_BY_KEY = by_key!(
-        "t.day, t.call_key, t.guid, f.state, t.last_fact_ms, t.row_version, t.boot",
+        "TOP (@P2) t.day, t.call_key, t.guid, f.state, t.last_fact_ms, t.row_version, t.boot",
         "rs_call",
         "call_key",
         "\nJOIN rs_call_fact_state AS f ON f.day = t.day AND f.call_key = t.call_key"
     );
 
     /// Calls by day and GUID.
-    CALLS_BY_GUID = "SELECT t.day, t.call_key, t.guid, f.state, t.last_fact_ms, t.row_version,
-  t.boot
+    CALLS_BY_GUID = "SELECT TOP (@P2) t.day, t.call_key, t.guid, f.state, t.last_fact_ms,
+  t.row_version, t.boot
 FROM OPENJSON(@P1) WITH (d int '$.d', g nvarchar(128) '$.g') AS j
 JOIN rs_call AS t WITH (UPDLOCK, HOLDLOCK)
   ON t.guid = j.g COLLATE Latin1_General_100_BIN2 AND t.day = j.d

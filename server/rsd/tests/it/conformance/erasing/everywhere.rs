@@ -230,12 +230,8 @@ fn a_number_is_found_in_every_text_of_every_record() {
     assert_eq!(files(dir.path()), Vec::<String>::new());
 }
 
-/// The texts of a call's failures go with it, also from the rows that were made of them, and on the
-/// other side of midnight.
-#[test]
-fn no_failure_of_a_call_that_is_erased_tells_its_text() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Sqlite::new(dir.path().to_owned(), NOW);
+/// A call over midnight that was served badly before and after it, which tells the number.
+pub(crate) fn over_midnight(store: &dyn Store) {
     let midnight = 86_400;
     let night = |number: u64, time: u64| {
         let failures = json!([{"time": at(time), "type": "MRCP", "text": format!("no {NUMBER}")}]);
@@ -249,6 +245,20 @@ fn no_failure_of_a_call_that_is_erased_tells_its_text() {
     let told = [call.start(), night(1, midnight - 20), night(2, midnight + 20)];
     store.apply(&arrivals(&told, 1, 40), NOW).unwrap();
     store.apply(&arrivals(&[call.end(midnight + 30)], 50, 40), NOW).unwrap();
+}
+
+/// All calls are erased, whatever they tell.
+pub(crate) fn forget_all(store: &dyn Store) {
+    forget(store, &calls(store), &line("call-erasure")).unwrap();
+}
+
+/// The texts of a call's failures go with it, also from the rows that were made of them, and on the
+/// other side of midnight.
+#[test]
+fn no_failure_of_a_call_that_is_erased_tells_its_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Sqlite::new(dir.path().to_owned(), NOW);
+    over_midnight(&store);
     let telling = || {
         let rows = |day: &str| -> i64 {
             let db = rusqlite::Connection::open(dir.path().join(format!("days/{day}.db"))).unwrap();
@@ -258,6 +268,6 @@ fn no_failure_of_a_call_that_is_erased_tells_its_text() {
         [rows("20261122"), rows("20261123")]
     };
     assert_eq!(telling(), [1, 1]);
-    forget(&store, &calls(&store), &line("call-erasure")).unwrap();
+    forget_all(&store);
     assert_eq!(telling(), [0, 0]);
 }

@@ -1,0 +1,94 @@
+//! A share that would read too much at once. Each record brings with it all that is stored of its
+//! GUID and its session, so that a batch may read many times what it has itself. Beyond
+//! [`SHARE_BYTES`] a share begins again with fewer GUIDs and sessions, and leaves the rest of what
+//! it was told to the next one. By then it has written nothing, so that this shows nowhere.
+//!
+//! ```text
+//! told 2000 sessions ─► reads ─► too much: told 1000 ─► reads ─► too much: told 500 ─► writes
+//!                                the next one: told 1000 of the 1500 that are left ◄──────┘
+//! ```
+//! What hangs together with one GUID or session alone is always read: [`Room`] bounds that.
+//!
+//! [`SHARE_BYTES`]: crate::limits::SHARE_BYTES
+//! [`Room`]: super::room::Room
+
+use std::collections::BTreeMap;
+
+use super::changes::{DayKey, SessionKey};
+use super::{Batch, Share, Task};
+use crate::erase::named;
+
+/// What a task reads, as far as it can be told without reading: those of one are done together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Origin {
+    Guid(String),
+    Session(SessionKey),
+    /// A component and its session.
+    Unnumbered(String, String),
+    Call(DayKey),
+    Record(usize),
+}
+
+impl<'b> Share<'b> {
+    /// More is stored than may be read: begins again with a half.
+    pub(super) fn halve(&mut self) {
+        let tasks = std::mem::take(&mut self.tasks);
+        let count = origins(self.batch, &tasks).1;
+        let (now, mut rest) = first(self.batch, tasks, (count / 2).max(1));
+        rest.append(&mut self.rest);
+        let whole = count < 2;
+        *self = Self { tasks: now, rest, whole, ..Self::within(self.limit, self.batch, self.only) };
+    }
+
+    /// A share of what was left, twice as large as this one was: that could be read.
+    pub(super) fn next(&mut self) -> Option<Self> {
+        let rest = std::mem::take(&mut self.rest);
+        if rest.is_empty() {
+            return None;
+        }
+        let count = origins(self.batch, &self.tasks).1;
+        let (tasks, rest) = first(self.batch, rest, count.max(1).saturating_mul(2));
+        Some(Self { tasks, rest, ..Self::within(self.limit, self.batch, self.only) })
+    }
+}
+
+/// The tasks of the first so many origins, and the others. Those that read nothing to speak of are
+/// among the first.
+fn first(batch: &Batch<'_>, tasks: Vec<Task>, count: usize) -> (Vec<Task>, Vec<Task>) {
+    let (ranks, _) = origins(batch, &tasks);
+    let (mut now, mut rest) = (Vec::new(), Vec::new());
+    for (task, rank) in tasks.into_iter().zip(ranks) {
+        if rank.is_none_or(|rank| rank < count) { now.push(task) } else { rest.push(task) }
+    }
+    (now, rest)
+}
+
+/// Of each task the number of its origin, in the order in which they come; and how many there are.
+fn origins(batch: &Batch<'_>, tasks: &[Task]) -> (Vec<Option<usize>>, usize) {
+    let mut known = BTreeMap::new();
+    let ranks = tasks.iter().map(|task| {
+        let next = known.len();
+        Some(*known.entry(origin(batch, task)?).or_insert(next))
+    });
+    let ranks = ranks.collect();
+    (ranks, known.len())
+}
+
+fn origin(batch: &Batch<'_>, task: &Task) -> Option<Origin> {
+    let index = match task {
+        Task::Book(_) | Task::Reject(..) => return None,
+        Task::Store(index) | Task::Touch(index) => *index,
+        Task::Erase(at, _) => return Some(Origin::Call(*at)),
+        Task::Lend(guid) => return Some(Origin::Guid(guid.clone())),
+        Task::Revisit(session) => return Some(Origin::Session(session.clone())),
+    };
+    let good = batch.items().get(index)?.read.as_ref().ok()?;
+    Some(match named(&good.record) {
+        Some((Some(guid), _)) => Origin::Guid(guid),
+        Some((None, session)) => {
+            let component = good.record.component.name.clone();
+            Origin::Unnumbered(component, session.unwrap_or_default().to_owned())
+        }
+        None => Origin::Record(index),
+    })
+}

@@ -1,0 +1,39 @@
+//! A batch whose sessions have more stored than one share may read: it is stored all the same, in
+//! shares behind one another.
+
+use rs::limits::{CALL_BYTES, HELD_PER_BYTE, SHARE_BYTES};
+use rsd::store::Store;
+use serde_json::{Value, json};
+
+use super::NOW;
+use super::made::{Made, arrivals, mcp, var};
+
+const SESSIONS: usize = 40;
+const CALLS: u64 = 60;
+/// Of an unknown field of each call, in bytes.
+const FILL: usize = 15_000;
+
+pub(super) fn sessions_at_once(store: &dyn Store) {
+    let all = SESSIONS * usize::try_from(CALLS).unwrap();
+    assert!(all * (CALL_BYTES + FILL * HELD_PER_BYTE) > SHARE_BYTES, "one share cannot read it");
+    let session = |of: usize| format!("A{of:03}");
+    for of in 0..SESSIONS {
+        let calls: Vec<Made> = (0..CALLS).map(|call| filled(&session(of), call * 60)).collect();
+        let seq = u64::try_from(of).unwrap() + 1;
+        assert_eq!(store.apply(&arrivals(&calls, seq, 100), NOW).unwrap().dead, 0);
+    }
+    let reports: Vec<Made> = (0..SESSIONS).map(|of| var(&session(of), 61)).collect();
+    let batch = arrivals(&reports, 100, 100);
+    let applied = store.apply(&batch, NOW).unwrap();
+    assert_eq!((applied.stored, applied.dead), (40, 0));
+    assert_eq!(applied.changed.len(), all, "all calls that it may belong to are made again");
+    let again = arrivals(&reports, 101, 100);
+    let applied = store.apply(&again, NOW).unwrap();
+    assert_eq!((applied.stored, applied.duplicates, applied.changed.len()), (0, 40, 0));
+}
+
+fn filled(session: &str, start: u64) -> Made {
+    let mut record: Value = serde_json::from_str(&mcp(session, start).start().body()).unwrap();
+    record["x_fill"] = json!("f".repeat(FILL));
+    Made::of(&record)
+}
