@@ -19,9 +19,6 @@ pub const STATE_BYTES: usize = 32 << 20;
 pub const QUALITY_PER_SESSION: usize = 1000;
 /// Bytes of what they tell: some eighty with a hundred failures each.
 pub const QUALITY_BYTES: usize = 256 << 10;
-/// Days of GUIDs that carry no time in one share, beyond the first one of each: for each of them
-/// the calls of nine days are read at most. A batch around midnight has a few.
-pub const FURTHER_DAYS_PER_SHARE: usize = 8;
 /// Calls of one component and session on one day: with each of its records all of them are read,
 /// and figures look among them for the one that an event belongs to. A session id that is used
 /// again after each restart has a few; of a restart each quarter of an hour it has 96.

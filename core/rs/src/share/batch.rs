@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::record::{CallGuid, ContentHash};
+use model::record::ContentHash;
 
 use super::changes::DayKey;
 use super::item::{Good, Item};
@@ -13,7 +13,6 @@ use super::objects::{Mention, mentions};
 use crate::erase::Erased;
 use crate::fact::{Fact, Told};
 use crate::key::{self, Day};
-use crate::limits::FURTHER_DAYS_PER_SHARE;
 
 /// The messages of a batch, in order.
 #[derive(Clone, Debug, Default)]
@@ -127,47 +126,6 @@ impl<'b> Batch<'b> {
             }
         }
         days
-    }
-
-    /// These items, in their order, in portions: each is to be a share of its own where a share is
-    /// of all days. A GUID that carries no time may be on any number of them, and all that it has
-    /// there and on the days around would be read at once. How a batch is split shows nowhere.
-    #[must_use]
-    pub fn portions<'i>(&self, items: &'i [usize]) -> Vec<&'i [usize]> {
-        let (mut portions, mut rest) = (Vec::new(), items);
-        loop {
-            let (portion, behind) = rest.split_at(self.portion(rest));
-            portions.push(portion);
-            if behind.is_empty() {
-                return portions;
-            }
-            rest = behind;
-        }
-    }
-
-    /// How many of these items are one portion.
-    fn portion(&self, items: &[usize]) -> usize {
-        let mut days: BTreeMap<&str, BTreeSet<Day>> = BTreeMap::new();
-        let mut further = 0;
-        for (at, index) in items.iter().enumerate() {
-            let Some((guid, day)) = self.timeless(*index) else { continue };
-            let of_guid = days.entry(guid).or_default();
-            further += usize::from(!of_guid.is_empty() && !of_guid.contains(&day));
-            if further > FURTHER_DAYS_PER_SHARE {
-                return at;
-            }
-            of_guid.insert(day);
-        }
-        items.len()
-    }
-
-    /// The GUID of an item's call, if it carries no time, and its day.
-    fn timeless(&self, index: usize) -> Option<(&str, Day)> {
-        let good = self.items.get(index)?.read.as_ref().ok()?;
-        let Told::Call(call) = &good.fact.told else { return None };
-        let guid = call.values.guid.as_deref()?;
-        let is_timeless = key::guid_day(&CallGuid::new(guid)).is_none();
-        is_timeless.then_some((guid, good.fact.keys.day))
     }
 
     /// All objects that the records name.

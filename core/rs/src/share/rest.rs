@@ -14,17 +14,21 @@
 
 use std::collections::BTreeMap;
 
+use super::calls::DayGuid;
 use super::changes::{DayKey, SessionKey};
 use super::{Batch, Share, Task};
 use crate::erase::named;
+use crate::key::Day;
 
-/// What a task reads, as far as it can be told without reading: those of one are done together.
+/// What a task reads, as far as it can be told without reading: those of one are done together. A
+/// name that carries no time may be of another session on each day.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Origin {
-    Guid(String),
-    Session(SessionKey),
-    /// A component and its session.
-    Unnumbered(String, String),
+    Guid(DayGuid),
+    /// At the component of this name.
+    Session(Day, String, String),
+    Lent(String),
+    Revisited(SessionKey),
     Call(DayKey),
     Record(usize),
 }
@@ -79,15 +83,16 @@ fn origin(batch: &Batch<'_>, task: &Task) -> Option<Origin> {
         Task::Book(_) | Task::Reject(..) => return None,
         Task::Store(index) | Task::Touch(index) => *index,
         Task::Erase(at, _) => return Some(Origin::Call(*at)),
-        Task::Lend(guid) => return Some(Origin::Guid(guid.clone())),
-        Task::Revisit(session) => return Some(Origin::Session(session.clone())),
+        Task::Lend(guid) => return Some(Origin::Lent(guid.clone())),
+        Task::Revisit(session) => return Some(Origin::Revisited(session.clone())),
     };
+    let day = batch.day(index)?;
     let good = batch.items().get(index)?.read.as_ref().ok()?;
     Some(match named(&good.record) {
-        Some((Some(guid), _)) => Origin::Guid(guid),
+        Some((Some(guid), _)) => Origin::Guid((day, guid)),
         Some((None, session)) => {
             let component = good.record.component.name.clone();
-            Origin::Unnumbered(component, session.unwrap_or_default().to_owned())
+            Origin::Session(day, component, session.unwrap_or_default().to_owned())
         }
         None => Origin::Record(index),
     })

@@ -3,6 +3,7 @@
 //! came first (rs.md §2.9 rules 7 and 8).
 
 use super::*;
+use crate::limits::CALL_BYTES;
 use crate::row::flag;
 
 const ONE: &str = "1";
@@ -149,59 +150,26 @@ fn fed(share: &mut Share<'_>, tables: &mut Tables, objects: &mut Objects) -> BTr
     read
 }
 
-/// Nor does what a batch reads grow with the days that it has of such a GUID: each portion of it
-/// is a share, and reads what lies around its own.
+/// Nor does what a share reads grow with the days that its batch has of such a GUID.
 #[test]
-fn a_batch_over_many_days_is_read_in_portions() {
+fn a_batch_over_many_days_is_read_in_shares() {
     let days = 40;
-    let mut tables = Tables::default();
-    for day in 0..days {
-        let legs = (1..=5).map(|n| leg(day, n, n, Some(100 + u32::try_from(day).unwrap())));
-        let records: Vec<Message> = call(day).into_iter().chain(legs).collect();
-        tables.apply(&records.iter().collect::<Vec<_>>());
-    }
     let again = |text: &str| Message(text.replace("\"time\":", "\"x_more\":1,\"time\":"), None);
     let news: Vec<Message> = (0..days).map(|day| again(&leg(day, 6, 0, Some(7)).0)).collect();
-    let batch = Batch::new(news.iter().map(Message::item).collect());
-    let all: Vec<usize> = (0..news.len()).collect();
-    let portions = batch.portions(&all);
-    assert_eq!(portions.concat(), all, "in order, each once");
-    let mut most = 0;
-    for portion in portions {
-        let mut objects = Objects::default();
-        tables.learn(&mut objects, &batch.mentions());
-        let mut share = Share::new(&batch, None);
-        portion.iter().for_each(|item| share.store(*item));
-        let read = fed(&mut share, &mut tables, &mut objects);
-        most = most.max(read.len());
-        tables.save(share.finish(&objects).0);
+    for (limit, shares) in [(None, 1..=1), (Some(9 * 7 * 2 * (CALL_BYTES + 500)), 3..=20)] {
+        let mut tables = Tables::default();
+        for day in 0..days {
+            let legs = (1..=5).map(|n| leg(day, n, n, Some(100 + u32::try_from(day).unwrap())));
+            let records: Vec<Message> = call(day).into_iter().chain(legs).collect();
+            tables.apply(&records.iter().collect::<Vec<_>>());
+        }
+        (tables.limit, tables.shares, tables.most_read) = (limit, 0, 0);
+        tables.apply(&news.iter().collect::<Vec<_>>());
+        assert!(shares.contains(&tables.shares), "{}", tables.shares);
+        assert!(limit.is_none_or(|limit| tables.most_read <= limit), "{}", tables.most_read);
+        assert_eq!(borrowed(&tables).len(), 40);
+        assert!(borrowed(&tables).iter().all(|(_, tenant, ..)| *tenant == Some(7)));
     }
-    let own = crate::limits::FURTHER_DAYS_PER_SHARE + 1;
-    assert!(most <= (own + 8) * 7, "{most}");
-    assert_eq!(borrowed(&tables).len(), 40);
-    assert!(borrowed(&tables).iter().all(|(_, tenant, ..)| *tenant == Some(7)));
-}
-
-#[test]
-fn a_portion_has_few_days_of_timeless_guids_whatever_else_it_has() {
-    // one day of each of many GUIDs, and calls that tell their day, are one
-    let named = |guid: &str, day: u64| {
-        let text = leg(day, 1, 0, None).0;
-        Message(text.replace("\"1\"", &format!("{guid:?}")), None)
-    };
-    let portions = |messages: &[Message]| {
-        let batch = Batch::new(messages.iter().map(Message::item).collect());
-        let all: Vec<usize> = (0..messages.len()).collect();
-        batch.portions(&all).iter().map(|portion| portion.len()).collect::<Vec<_>>()
-    };
-    let many: Vec<_> = (0..100).map(|number| named(&format!("g{number}"), number % 30)).collect();
-    assert_eq!(portions(&many), [100]);
-    let days = |guid: &str, count: u64| (0..count).map(|day| named(guid, day)).collect::<Vec<_>>();
-    assert_eq!(portions(&days("a", 9)), [9]);
-    assert_eq!(portions(&days("a", 20)), [9, 9, 2]);
-    assert_eq!(portions(&[days("a", 5), days("b", 5), days("a", 5)].concat()), [15]);
-    assert_eq!(portions(&[days("a", 5), days("b", 6)].concat()), [10, 1]);
-    assert_eq!(portions(&[]), [0]);
 }
 
 /// A producer that names its sessions alike on many days, in batches that have to be cut: as if
@@ -221,12 +189,16 @@ proptest! {
     fn a_batch_that_is_cut_shows_nothing_of_it(
         order in Just((0..alike().len()).collect::<Vec<usize>>()).prop_shuffle(),
         split in 1..90_usize,
+        limit in 0..1_000_000_usize,
     ) {
         let records = alike();
         let way: Vec<&Message> = order.iter().map(|index| &records[*index]).collect();
         let plain: Vec<&Message> = records.iter().collect();
         let expected = stored(&plain, 1).seen();
-        for seen in [stored(&way, split).seen(), stored_by_day(&way, split).seen()] {
+        let mut small = Tables::default();
+        small.limit = Some(limit);
+        way.chunks(split).for_each(|batch| _ = small.apply(batch));
+        for seen in [small.seen(), stored_by_day(&way, split).seen()] {
             prop_assert_eq!(seen.iter().zip(&expected).find(|(a, b)| a != b), None);
             prop_assert_eq!(seen.len(), expected.len());
         }

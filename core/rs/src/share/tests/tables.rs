@@ -189,19 +189,16 @@ impl Tables {
     /// As a server does it: one share for all.
     pub(super) fn apply(&mut self, messages: &[&Message]) -> Counts {
         let (batch, mut objects) = self.settle(messages);
-        let all: Vec<usize> = (0..batch.items().len()).collect();
         let mut counts = Counts::default();
-        for portion in batch.portions(&all) {
-            let mut share = self.share(&batch, None);
-            for item in portion {
-                share.book(*item);
-                share.store(*item);
-            }
-            self.run(share, &mut objects, |tables, changes| {
-                counts.add(changes.counts);
-                tables.save(changes);
-            });
+        let mut share = self.share(&batch, None);
+        for item in 0..batch.items().len() {
+            share.book(item);
+            share.store(item);
         }
+        self.run(share, &mut objects, |tables, changes| {
+            counts.add(changes.counts);
+            tables.save(changes);
+        });
         counts
     }
 

@@ -135,11 +135,9 @@ impl Writer {
         let items: Vec<usize> = (0..batch.items().len()).filter(fresh).collect();
         let Self { link, second, objects, place, .. } = self;
         let mut part = Part::new(link, second, objects, batch, now_ms);
-        for items in batch.portions(&items) {
-            match careful {
-                true => bisect(&mut part, items)?,
-                false => part.run(|share| tell(share, items))?,
-            }
+        match careful {
+            true => bisect(&mut part, &items)?,
+            false => part.run(|share| tell(share, &items))?,
         }
         let done = part.done;
         objects::touch(link, &objects.touched(mentioned), now_ms)?;

@@ -100,20 +100,18 @@ impl Work<'_> {
         let mut items = self.items(applied);
         items.truncate(most);
         let mut done = Box::<Done>::default();
-        for portion in self.batch.portions(&items) {
-            let mut first = Share::new(&self.batch, None);
-            for index in portion {
-                first.book(*index);
-                match self.refused.get(index) {
-                    Some(reason) => first.reject(*index, reason.clone()),
-                    None => first.store(*index),
-                }
+        let mut first = Share::new(&self.batch, None);
+        for index in items {
+            first.book(index);
+            match self.refused.get(&index) {
+                Some(reason) => first.reject(index, reason.clone()),
+                None => first.store(index),
             }
-            let told = put(link, first, self.objects, self.now_ms, |changes| done.add(changes));
-            if let Some(wanted) = told.await? {
-                link.rollback().await?;
-                return Ok(Attempt::Learn(wanted));
-            }
+        }
+        let told = put(link, first, self.objects, self.now_ms, |changes| done.add(changes));
+        if let Some(wanted) = told.await? {
+            link.rollback().await?;
+            return Ok(Attempt::Learn(wanted));
         }
         if end == End::Undo {
             link.rollback().await?;
