@@ -20,9 +20,12 @@ pub const QUALITY_PER_SESSION: usize = 1000;
 /// Bytes of what they tell: some eighty with a hundred failures each.
 pub const QUALITY_BYTES: usize = 256 << 10;
 /// Calls of one component and session on one day: with each of its records all of them are read,
-/// and figures look among them for the one that an event belongs to. A session id that is used
+/// and with a GUID those of all its sessions. A session id that is used
 /// again after each restart has a few; of a restart each quarter of an hour it has 96.
 pub const CALLS_PER_SESSION: usize = 100;
+/// Calls of one session, by its id or GUID, among which a figure or an event looks for its own: as
+/// many as a GUID may have.
+pub const CANDIDATES: usize = LEGS_PER_SESSION;
 /// Actions of one call (rs.md §2.5).
 pub const ACTIONS_PER_CALL: usize = 1000;
 /// Custom variables of one call (rs.md §2.5).
@@ -49,8 +52,9 @@ pub const OBJECTS: usize = 100_000;
 /// Bytes of a body that a dead letter keeps (rs.md §2.8), if there is no record in it: a record can
 /// be stored one day, and is kept whole.
 pub const LETTER_BYTES: usize = 64 << 10;
-/// Bytes of what one share reads, roughly as they are in memory: what goes beyond is read by a
-/// share of its own. A batch of 2000 records of ordinary calls needs a quarter of it.
+/// Bytes of the calls, and of what hangs on them, that one share reads, roughly as they are in
+/// memory: the rest is read by the next one. What one session, or one GUID of a leg, hangs together
+/// with is read whole. A batch of 2000 records of ordinary calls needs a quarter of it.
 pub const SHARE_BYTES: usize = 128 << 20;
 /// Bytes of a call in memory, its facts apart.
 pub const CALL_BYTES: usize = 4 << 10;

@@ -69,9 +69,9 @@ pub struct Stored {
     /// Failures of the sessions [`Stored::of_failures`].
     pub failures: Vec<(SessionKey, FailureFact)>,
     /// Calls of the sessions [`Stored::of_candidates`] that are not RM's, of each the first
-    /// [`CALLS_PER_SESSION`] by start and key.
+    /// [`CANDIDATES`] by start and key.
     ///
-    /// [`CALLS_PER_SESSION`]: crate::limits::CALLS_PER_SESSION
+    /// [`CANDIDATES`]: crate::limits::CANDIDATES
     pub candidates: Vec<(SessionKey, Candidate)>,
 }
 

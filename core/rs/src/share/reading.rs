@@ -86,6 +86,11 @@ impl Found {
         self.weight > self.most
     }
 
+    /// There is more than was read.
+    pub const fn cut(&mut self) {
+        self.weigh(usize::MAX);
+    }
+
     /// Bytes that may be found yet.
     #[must_use]
     pub const fn bytes_left(&self) -> usize {

@@ -1,27 +1,33 @@
 //! A share that would read too much at once. Each record brings with it all that is stored of its
-//! GUID and its session, so that a batch may read many times what it has itself. Beyond
-//! [`SHARE_BYTES`] a share begins again with fewer GUIDs and sessions, and leaves the rest of what
-//! it was told to the next one. By then it has written nothing, so that this shows nowhere.
+//! session or GUID, so that a batch may read many times what it has itself. Beyond [`SHARE_BYTES`]
+//! a share begins again with fewer of them, and leaves the rest of what it was told to the next
+//! one. By then it has written nothing: it is as if the batch had come in two.
 //!
 //! ```text
 //! told 2000 sessions ─► reads ─► too much: told 1000 ─► reads ─► too much: told 500 ─► writes
 //!                                the next one: told 1000 of the 1500 that are left ◄──────┘
 //! ```
-//! What hangs together with one GUID or session alone is always read: [`Room`] bounds that.
+//! What hangs together with one of them alone is always read: [`Room`] bounds that, a session for
+//! each call of a GUID.
 //!
 //! [`SHARE_BYTES`]: crate::limits::SHARE_BYTES
 //! [`Room`]: super::room::Room
 
 use std::collections::BTreeMap;
 
+use model::record::ComponentType;
+
 use super::calls::DayGuid;
 use super::changes::{DayKey, SessionKey};
 use super::{Batch, Share, Task};
 use crate::erase::named;
+use crate::fact::Told;
 use crate::key::Day;
 
-/// What a task reads, as far as it can be told without reading: those of one are done together. A
-/// name that carries no time may be of another session on each day.
+/// By what a task reads: those of one are done together, so that it is read once. A session has
+/// calls of as many GUIDs as it has calls, a GUID few sessions; so a call goes by its session, but
+/// for RM's legs, which are found by their GUID. A name that carries no time may be of another
+/// session on each day.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Origin {
     Guid(DayGuid),
@@ -88,12 +94,10 @@ fn origin(batch: &Batch<'_>, task: &Task) -> Option<Origin> {
     };
     let day = batch.day(index)?;
     let good = batch.items().get(index)?.read.as_ref().ok()?;
-    Some(match named(&good.record) {
-        Some((Some(guid), _)) => Origin::Guid((day, guid)),
-        Some((None, session)) => {
-            let component = good.record.component.name.clone();
-            Origin::Session(day, component, session.unwrap_or_default().to_owned())
-        }
-        None => Origin::Record(index),
-    })
+    let component = &good.record.component;
+    let Some((guid, session)) = named(&good.record) else { return Some(Origin::Record(index)) };
+    let is_leg = matches!(good.fact.told, Told::Call(_)) && component.kind == ComponentType::Rm;
+    let session = session.filter(|session| !session.is_empty() && !is_leg).map(str::to_owned);
+    let of_session = session.map(|session| Origin::Session(day, component.name.clone(), session));
+    Some(of_session.or_else(|| Some(Origin::Guid((day, guid?)))).unwrap_or(Origin::Record(index)))
 }

@@ -19,7 +19,7 @@ const MOST_EVENTS: usize = 1000;
 /// Days of a call whose events are looked for, from its first one on.
 const MOST_DAYS: usize = 31;
 /// Calls of one session that are looked at, those that began nearest to this one.
-pub(super) const MOST_CALLS: i64 = rs::limits::CALLS_PER_SESSION as i64;
+pub(super) const MOST_CALLS: i64 = rs::limits::CANDIDATES as i64;
 
 /// Events of a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -117,7 +117,7 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
 /// A story of the jobs that keep a database.
 type Kept = (&'static str, fn(&dyn Store));
 
-const KEPT: [Kept; 26] = [
+const KEPT: [Kept; 27] = [
     ("erased", erasing::a_number),
     ("forgotten", erasing::a_call),
     ("sixty_days", keeping::sixty_days),
@@ -137,6 +137,7 @@ const KEPT: [Kept; 26] = [
     ("said", said::in_its_own_call),
     ("so_much", said::so_much),
     ("much", much::sessions_at_once),
+    ("ports", much::ports_of_one_guid),
     ("figures", figures::figures),
     ("own_days", figures::own),
     ("tables", figures::tables),

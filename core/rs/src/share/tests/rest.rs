@@ -51,6 +51,44 @@ fn a_share_reads_so_much_and_leaves_the_rest() {
     }
 }
 
+/// Calls have GUIDs, too: one of each call of a session, or one of all sessions.
+#[test]
+fn guids_neither_join_sessions_nor_part_them() {
+    let own = |of: usize, call: usize| format!("g{of}-{call}");
+    let told = |of: usize, call: usize, guid: &str| {
+        let Message(text, _) = again(of, call);
+        let record: Value = serde_json::from_str(&text).unwrap();
+        made(record, json!({"guid": guid}))
+    };
+    let before: Vec<_> = (0..240).map(|n| told(n % 24, n / 24, &own(n % 24, n / 24))).collect();
+    let news = [
+        // each session again and again, each time with another GUID
+        (0..240).map(|n| told(n % 24, 10 + n / 24, &own(n % 24, 10 + n / 24))).collect::<Vec<_>>(),
+        (0..24)
+            .map(report)
+            .map(|Message(text, _)| {
+                made(serde_json::from_str(&text).unwrap(), json!({"guid": GUID}))
+            })
+            .collect(),
+    ];
+    for batch in news {
+        let mut read = Vec::new();
+        let mut seen = Vec::new();
+        for limit in [None, Some(6 * 25 * (CALL_BYTES + 1000))] {
+            let mut tables = Tables::default();
+            tables.apply(&before.iter().collect::<Vec<_>>());
+            (tables.limit, tables.shares, tables.most_read, tables.read) = (limit, 0, 0, 0);
+            tables.apply(&batch.iter().collect::<Vec<_>>());
+            assert_eq!(tables.shares > 1, limit.is_some(), "{}", tables.shares);
+            assert!(limit.is_none_or(|limit| tables.most_read <= limit), "{}", tables.most_read);
+            read.push(tables.read);
+            seen.push(tables.seen());
+        }
+        assert_eq!(seen[0], seen[1]);
+        assert!(read[1] < 4 * read[0], "{read:?}: with what is read in vain");
+    }
+}
+
 #[test]
 fn what_is_of_one_session_is_read_whole() {
     let mut small = tables(2, 30);

@@ -36,8 +36,9 @@ pub(super) struct Tables {
     /// What a share may read, if not what it may otherwise; and how many wrote something.
     pub(super) limit: Option<usize>,
     pub(super) shares: usize,
-    /// What one has read that could have read less.
+    /// What one has read that could have read less, and what all have read.
     pub(super) most_read: usize,
+    pub(super) read: usize,
     pub(super) marks: BTreeSet<crate::rollup::DayMark>,
 }
 
@@ -305,7 +306,9 @@ impl Tables {
         while let Some(mut share) = next {
             while let Some(wants) = share.wants(objects) {
                 if wants.mentions.is_empty() {
-                    share.found(self.load(&wants), objects).unwrap();
+                    let found = self.load(&wants);
+                    self.read += found.weight;
+                    share.found(found, objects).unwrap();
                 } else {
                     self.learn(objects, &wants.mentions);
                 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::ComponentType;
 use rs::Day;
-use rs::limits::{REPORTS_PER_CALL, ROW_BYTES};
+use rs::limits::{HELD_PER_BYTE, REPORTS_PER_CALL, ROW_BYTES};
 use rs::share::{CallLine, Changes, Found, QualityRow, SessionKey, SessionName};
 use rs::var::{self, Report, VarActionRow, VarCallRow, VarCustomRow, VarRows};
 use tokio_postgres::Row;
@@ -72,6 +72,9 @@ fn of_group(
     );
     let rm = i16::from(ComponentType::Rm.number());
     load::calls(link, day, &calls, &[&at, components, names, &rm], found)?;
+    if found.is_cut() {
+        return Ok(());
+    }
     let first = i64::try_from(REPORTS_PER_CALL).unwrap_or(i64::MAX).saturating_add(1);
     let sql = format!(
         "SELECT id_key, time_ms, seq, label, text, component, name
@@ -83,18 +86,20 @@ fn of_group(
              WHERE t.day = $1 AND t.component_id = w.component AND {which}
                AND t.label LIKE 'com.genesyslab.var.%'
              ORDER BY time_ms, seq, id_key LIMIT $4) e) r
-         WHERE so_far - own <= $5"
+         WHERE so_far - own <= $5::bigint"
     );
     let rows = link.query(&sql, &[&at, components, names, &first, &load::most(found)])?;
     for row in &rows {
         found.put_report((day, row.get(5), named(row.get(6), by_guid)), report(row));
     }
+    if found.is_cut() {
+        return Ok(());
+    }
     let sql = format!(
-        "SELECT * FROM (SELECT {QUALITY}, octet_length(fact) AS own,
-             sum(octet_length(fact)) OVER (ROWS UNBOUNDED PRECEDING) AS so_far
-           FROM {wanted}
+        "{} FROM {wanted}
            JOIN rs_sq_call t ON t.day = $1 AND t.component_id = w.component AND {which}) q
-         WHERE so_far - own <= $4"
+         WHERE so_far - own <= $4::bigint",
+        summed()
     );
     let rows = link.query(&sql, &[&at, components, names, &load::most(found)])?;
     rows.iter().for_each(|row| found.put_quality(quality_row(day, row)));
@@ -109,8 +114,16 @@ fn of_group(
     Ok(())
 }
 
-/// Columns that [`quality_row`] reads.
-const QUALITY: &str = "t.id_key, t.session_id, t.guid, t.time_ms, t.failed, t.fact, t.component_id";
+/// Begins a question for columns that [`quality_row`] reads, and what they come to with those of
+/// the rows before.
+fn summed() -> String {
+    let own = format!("({ROW_BYTES} + {HELD_PER_BYTE} * octet_length(t.fact)::bigint)");
+    format!(
+        "SELECT * FROM (
+           SELECT t.id_key, t.session_id, t.guid, t.time_ms, t.failed, t.fact, t.component_id,
+             {own} AS own, sum({own}) OVER (ROWS UNBOUNDED PRECEDING) AS so_far"
+    )
+}
 
 /// Quality by the key of its record.
 pub(super) fn quality_by_key(
@@ -118,8 +131,12 @@ pub(super) fn quality_by_key(
     (day, keys): (Day, &[Uid]),
     found: &mut Found,
 ) -> Result<(), StoreError> {
-    let sql = format!("SELECT {QUALITY} FROM rs_sq_call t WHERE day = $1 AND id_key = ANY($2)");
-    let rows = link.query(&sql, &[&signed(day), &keys])?;
+    let sql = format!(
+        "{} FROM rs_sq_call t WHERE day = $1 AND id_key = ANY($2)) q
+         WHERE so_far - own <= $3::bigint",
+        summed()
+    );
+    let rows = link.query(&sql, &[&signed(day), &keys, &load::most(found)])?;
     rows.iter().for_each(|row| found.put_quality(quality_row(day, row)));
     Ok(())
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rs::integrity::Gap;
+use rs::limits::{CALL_BYTES, HELD_PER_BYTE};
 use rs::share::{DayKey, EventRow, Found, Mention, Objects, Share, StoredCall, StreamRow, Wants};
 use rs::{Day, Intervals, Key};
 use tokio_postgres::Row;
@@ -83,7 +84,7 @@ fn load(link: &mut Link, wants: &Wants) -> Result<Found, StoreError> {
             FROM (SELECT *, octet_length(body) AS own,
                 sum(octet_length(body)) OVER (ROWS UNBOUNDED PRECEDING) AS so_far
               FROM rs_kept_record WHERE day = $1 AND id_key = ANY($2)) AS k
-            WHERE so_far - own <= $3";
+            WHERE so_far - own <= $3::bigint";
         let rows = link.query(sql, &[&signed(day), &keys, &most(&found)])?;
         rows.iter().for_each(|row| found.put_kept((day, uid(row, 4)), kept_row(row)));
     }
@@ -151,21 +152,27 @@ pub(super) fn calls(
     );
     let left = i64::try_from(found.calls_left()).unwrap_or(i64::MAX);
     let rows = link.query(&sql, &[values, &[&left]].concat())?;
+    if rows.len() >= found.calls_left() {
+        found.cut();
+        return Ok(());
+    }
     if rows.is_empty() {
         return Ok(());
     }
     let keys: Vec<Uid> = rows.iter().map(|row| Uid(uid(row, 0))).collect();
-    let sql = "SELECT call_key, state
-        FROM (SELECT call_key, state, octet_length(state) AS own,
-            sum(octet_length(state)) OVER (ROWS UNBOUNDED PRECEDING) AS so_far
-          FROM rs_call_fact_state WHERE day = $1 AND call_key = ANY($2)) AS s
-        WHERE so_far - own <= $3";
-    let states = link.query(sql, &[&signed(day), &keys, &most(found)])?;
-    let mut states: BTreeMap<Key, Vec<u8>> =
-        states.iter().map(|row| (uid(row, 0), row.get(1))).collect();
+    let sql = format!(
+        "SELECT call_key, state
+         FROM (SELECT call_key, state, octet_length(state) AS own,
+             sum({CALL_BYTES} + {HELD_PER_BYTE} * octet_length(state)::bigint)
+               OVER (ROWS UNBOUNDED PRECEDING) AS so_far
+           FROM rs_call_fact_state WHERE day = $1 AND call_key = ANY($2)) AS s
+         WHERE so_far - {CALL_BYTES} - {HELD_PER_BYTE} * own::bigint <= $3::bigint"
+    );
+    let states = link.query(&sql, &[&signed(day), &keys, &most(found)])?;
+    let states: BTreeMap<Key, &[u8]> = states.iter().map(|row| (uid(row, 0), row.get(1))).collect();
     for row in &rows {
         let call_key = uid(row, 0);
-        let Some(state) = states.remove(&call_key) else { continue };
+        let Some(state) = states.get(&call_key).map(|state| state.to_vec()) else { continue };
         found.put_call(StoredCall {
             day,
             call_key,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use model::record::ComponentType;
 use rs::Day;
 use rs::correlate::Candidate;
-use rs::limits::CALLS_PER_SESSION;
+use rs::limits::CANDIDATES;
 use rs::rollup::{FailureFact, PortFact};
 use rs::share::SessionKey;
 use tokio_postgres::Row;
@@ -83,7 +83,7 @@ pub(super) fn candidates(
         )
     };
     let rm = i16::from(ComponentType::Rm.number());
-    let most = i64::try_from(CALLS_PER_SESSION).unwrap_or(i64::MAX);
+    let most = i64::try_from(CANDIDATES).unwrap_or(i64::MAX);
     let read = |row: &Row, day| {
         let (call_key, started_ms, ended_ms) = (uid(row, 2), row.get(3), row.get(4));
         Candidate { day, call_key, started_ms, ended_ms }

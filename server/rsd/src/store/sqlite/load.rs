@@ -94,6 +94,9 @@ fn load(files: &mut Files<'_>, wants: &Wants) -> Result<Found, StoreError> {
             let row = db.prepare_cached(&sql)?.query_row([at.1], |row| quality(at.0, row));
             row.optional()?.into_iter().for_each(|row| found.put_quality(row));
         }
+        if found.is_cut() {
+            return Ok(found);
+        }
     }
     for at in &wants.kept {
         let kept = "SELECT component_id, received_ms, id, body FROM rs_kept_record

@@ -3,7 +3,7 @@
 
 use model::record::ComponentType;
 use rs::correlate::Candidate;
-use rs::limits::CALLS_PER_SESSION;
+use rs::limits::CANDIDATES;
 use rs::rollup::{FailureFact, PortFact};
 use rs::share::{SessionKey, SessionName};
 use rusqlite::{Connection, Row, params};
@@ -87,7 +87,7 @@ pub(super) fn candidates(
         let (call_key, started_ms, ended_ms) = (row.get(0)?, row.get(1)?, row.get(2)?);
         Ok(Candidate { day, call_key, started_ms, ended_ms })
     };
-    let most = i64::try_from(CALLS_PER_SESSION).unwrap_or(i64::MAX);
+    let most = i64::try_from(CANDIDATES).unwrap_or(i64::MAX);
     let values = params![session.1, name, ComponentType::Rm.number(), most];
     for call in statement.query_map(values, read)? {
         found.push((session.clone(), call?));

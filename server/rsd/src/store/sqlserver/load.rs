@@ -40,6 +40,9 @@ pub(super) async fn load(link: &mut Link, wants: &Wants) -> Result<Found, Failur
         found.call_days = link.ask(sql::DAYS_OF_GUIDS, &[&guids], read).await?;
     }
     of_sessions(link, &wants.sessions, &mut found).await?;
+    if found.is_cut() {
+        return Ok(found);
+    }
     if !wants.letters.is_empty() {
         let keys = row::keys(wants.letters.iter().map(|key| (0, key)));
         found.letters = link.ask(sql::LETTERS_KNOWN, &[&keys], |cells| cells.key(0)).await?;
@@ -50,8 +53,13 @@ pub(super) async fn load(link: &mut Link, wants: &Wants) -> Result<Found, Failur
     }
     if !wants.quality.is_empty() {
         let keys = row::keys(wants.quality.iter().map(|(day, key)| (*day, key)));
-        let rows = link.ask(sql::QUALITY_BY_KEY, &[&keys], of_quality).await?;
-        rows.into_iter().for_each(|row| found.put_quality(row));
+        let read = |cells: &Cells<'_>| {
+            if !found.is_cut() {
+                found.put_quality(of_quality(cells)?);
+            }
+            Ok(())
+        };
+        link.ask(sql::QUALITY_BY_KEY, &[&keys], read).await?;
     }
     if !wants.kept.is_empty() {
         let keys = row::keys(wants.kept.iter().map(|(day, key)| (*day, key)));
@@ -117,6 +125,9 @@ async fn of_sessions(
             (*day, *component, name.as_str())
         }));
         self::calls(link, calls, &sessions, found).await?;
+        if found.is_cut() {
+            return Ok(());
+        }
         let rows = i64::try_from(found.rows_left()).unwrap_or(i64::MAX);
         let values: [&dyn ToSql; 3] = [&sessions, &most, &rows];
         let of = |cells: &Cells<'_>| {
@@ -130,6 +141,9 @@ async fn of_sessions(
             Ok(())
         };
         link.ask(reports, &values, read).await?;
+        if found.is_cut() {
+            return Ok(());
+        }
         let rows = i64::try_from(found.rows_left()).unwrap_or(i64::MAX);
         let read = |cells: &Cells<'_>| {
             if !found.is_cut() {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use model::record::ComponentType;
 use rs::correlate::Candidate;
-use rs::limits::CALLS_PER_SESSION;
+use rs::limits::CANDIDATES;
 use rs::rollup::{FailureFact, PortFact};
 use rs::share::{SessionKey, SessionName};
 use tiberius::ToSql;
@@ -48,7 +48,7 @@ pub(super) async fn candidates(
     sessions: &BTreeSet<SessionKey>,
 ) -> Result<Rows<Candidate>, Failure> {
     let rm = ComponentType::Rm.number();
-    let most = i64::try_from(CALLS_PER_SESSION).unwrap_or(i64::MAX);
+    let most = i64::try_from(CANDIDATES).unwrap_or(i64::MAX);
     let read = |cells: &Cells<'_>| {
         Ok(Candidate {
             day: cells.day(0)?,

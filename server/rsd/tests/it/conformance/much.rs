@@ -2,11 +2,13 @@
 //! shares behind one another.
 
 use rs::limits::{CALL_BYTES, HELD_PER_BYTE, SHARE_BYTES};
+use rs::rollup::{Dim, Granularity, Measure};
 use rsd::store::Store;
 use serde_json::{Value, json};
 
 use super::NOW;
-use super::made::{Made, arrivals, mcp, var};
+use super::figures::roll;
+use super::made::{Made, arrivals, event, guid, mcp, var};
 
 const SESSIONS: usize = 40;
 const CALLS: u64 = 60;
@@ -36,4 +38,28 @@ fn filled(session: &str, start: u64) -> Made {
     let mut record: Value = serde_json::from_str(&mcp(session, start).start().body()).unwrap();
     record["x_fill"] = json!("f".repeat(FILL));
     Made::of(&record)
+}
+
+/// A conference has more calls than a session id may have: of events that name its GUID alone each
+/// is of its own call.
+pub(super) fn ports_of_one_guid(store: &dyn Store) {
+    let calls = 150;
+    let mut story = Vec::new();
+    for call in 0..calls {
+        let start = 600 + call * 80;
+        story.push(mcp(&format!("C{call:03}"), start).guid(1).end(start + 5));
+        for (seconds, log_id) in [(1, "asr_open"), (2, "asr_close")] {
+            let event = event("", start + seconds, log_id);
+            let mut record: Value = serde_json::from_str(&event.body()).unwrap();
+            record["guid"] = json!(guid(1));
+            story.push(Made::of(&record));
+        }
+    }
+    assert_eq!(store.apply(&arrivals(&story, 1, 500), NOW).unwrap().dead, 0);
+    roll(store);
+    let rows = store.bins().unwrap().rows(Granularity::FiveMinutes, 0, i64::MAX).unwrap().counts;
+    let (asr, all) = (Measure::Asr.number(), Dim::All.number());
+    let of_all = rows.iter().filter(|row| (row.measure, row.dim) == (asr, all));
+    let sums = of_all.fold((0, 0), |(count, ended), row| (count + row.count, ended + row.ended));
+    assert_eq!(sums, (150, 150));
 }

@@ -5,7 +5,7 @@ use model::record::ComponentType;
 use super::*;
 use crate::CallRow;
 use crate::correlate::Candidate;
-use crate::limits::CALLS_PER_SESSION;
+use crate::limits::CANDIDATES;
 use crate::rollup::{
     ActionFacts, CallFacts, FailureFact, OWN_BIN_MS, PORT_EVENTS, PortFact, Which, beside,
 };
@@ -113,7 +113,7 @@ impl Inside {
             let lines = lines.filter(|line| is_of(line, &[session.clone()].into()));
             let mut found: Vec<_> = lines.map(|line| (session.clone(), candidate(line))).collect();
             found.sort_unstable_by_key(|(_, call)| (call.started_ms, call.call_key));
-            found.truncate(CALLS_PER_SESSION);
+            found.truncate(CANDIDATES);
             found
         };
         sessions.iter().flat_map(of).collect()
