@@ -200,7 +200,8 @@ fn java_clients_come_back_and_count_once() {
         rs = Some(site.start_rs());
     });
     assert_eq!(told.passed.len(), 6, "{told:#?}");
-    assert!(told.sent.len() > 40 + 2 + 5 + 2 + 2 + 40, "{told:#?}");
+    // of those through the restart 20 before it and 20 behind, and what comes in between
+    assert!(told.sent.len() >= 40 + 2 + 5 + 2 + 2 + 40, "{told:#?}");
     arrived(&site, &told);
 }
 
