@@ -12,16 +12,21 @@ pub const EXTRA_BYTES: usize = 16 << 10;
 /// records all of them are read. A conference of five hundred has as many.
 pub const LEGS_PER_SESSION: usize = 1000;
 /// Bytes of the facts of the calls of one GUID, or of one session id, on one day: with each of its
-/// records all of them are read. So many are a thousand with 32 KiB each.
-pub const STATE_BYTES: usize = 32 << 20;
+/// records all of them are read. So many are a thousand with 8 KiB each; and of a GUID they leave
+/// half of a share to its sessions, also where ends have taken as much again.
+pub const STATE_BYTES: usize = 8 << 20;
+const _: () = assert!(
+    2 * STATE_BYTES * HELD_PER_BYTE + LEGS_PER_SESSION * CALL_BYTES <= SHARE_BYTES / 8 * 5,
+    "a GUID would be read again for each of its sessions"
+);
 /// Records of quality of one component and session on one day, likewise. A media server sends one
 /// or two of a call.
 pub const QUALITY_PER_SESSION: usize = 1000;
 /// Bytes of what they tell: some eighty with a hundred failures each.
 pub const QUALITY_BYTES: usize = 256 << 10;
-/// Calls of one component and session on one day: with each of its records all of them are read,
-/// and with a GUID those of all its sessions. A session id that is used
-/// again after each restart has a few; of a restart each quarter of an hour it has 96.
+/// Calls of one component and session on one day: with each of its records all of them are read. A
+/// session id that is used again after each restart has a few; of a restart each quarter of an hour
+/// it has 96.
 pub const CALLS_PER_SESSION: usize = 100;
 /// Calls of one session, by its id or GUID, among which a figure or an event looks for its own: as
 /// many as a GUID may have.

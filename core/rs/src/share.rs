@@ -83,7 +83,7 @@ pub struct Share<'b> {
     tasks: Vec<Task>,
     /// What the next share is told.
     rest: Vec<Task>,
-    /// It may read all that it wants: it is told of one session alone.
+    /// It may read all that it wants: it is told of what is done together, and nothing else.
     whole: bool,
     stage: Stage,
     ledger: Ledger,

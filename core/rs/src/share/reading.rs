@@ -70,6 +70,7 @@ pub struct Found {
     /// Bytes that may be found, and what has been.
     pub(super) most: usize,
     pub(super) weight: usize,
+    is_cut: bool,
 }
 
 impl Found {
@@ -83,12 +84,12 @@ impl Found {
     /// for less then.
     #[must_use]
     pub const fn is_cut(&self) -> bool {
-        self.weight > self.most
+        self.is_cut || self.weight > self.most
     }
 
     /// There is more than was read.
     pub const fn cut(&mut self) {
-        self.weigh(usize::MAX);
+        self.is_cut = true;
     }
 
     /// Bytes that may be found yet.

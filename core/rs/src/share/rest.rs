@@ -7,8 +7,8 @@
 //! told 2000 sessions ─► reads ─► too much: told 1000 ─► reads ─► too much: told 500 ─► writes
 //!                                the next one: told 1000 of the 1500 that are left ◄──────┘
 //! ```
-//! What hangs together with one of them alone is always read: [`Room`] bounds that, a session for
-//! each call of a GUID.
+//! What hangs together with one of them alone is always read: [`Room`] bounds each session and GUID,
+//! though not how many of them hang together.
 //!
 //! [`SHARE_BYTES`]: crate::limits::SHARE_BYTES
 //! [`Room`]: super::room::Room
@@ -24,10 +24,10 @@ use crate::erase::named;
 use crate::fact::Told;
 use crate::key::Day;
 
-/// By what a task reads: those of one are done together, so that it is read once. A session has
-/// calls of as many GUIDs as it has calls, a GUID few sessions; so a call goes by its session, but
-/// for RM's legs, which are found by their GUID. A name that carries no time may be of another
-/// session on each day.
+/// By what a task reads: those of one are done together, so that it is read once. What names a
+/// session goes by it, for its calls may have as many GUIDs; RM's legs, and what names none, by
+/// their GUID, which is read with each share that has one of its sessions. A name that carries no
+/// time may be of another session on each day.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Origin {
     Guid(DayGuid),
@@ -44,9 +44,10 @@ impl<'b> Share<'b> {
     pub(super) fn halve(&mut self) {
         let tasks = std::mem::take(&mut self.tasks);
         let count = origins(self.batch, &tasks).1;
-        let (now, mut rest) = first(self.batch, tasks, (count / 2).max(1));
+        let half = (count / 2).max(1);
+        let (now, mut rest) = first(self.batch, tasks, half);
         rest.append(&mut self.rest);
-        let whole = count < 2;
+        let whole = half == 1;
         *self = Self { tasks: now, rest, whole, ..Self::within(self.limit, self.batch, self.only) };
     }
 

@@ -89,6 +89,30 @@ fn guids_neither_join_sessions_nor_part_them() {
     }
 }
 
+/// A conference: all of it is read with each of its sessions, so they are read together.
+#[test]
+fn the_sessions_of_a_guid_are_few_shares() {
+    let told = |of: usize| {
+        let Message(text, _) = again(of, 0);
+        made(serde_json::from_str(&text).unwrap(), json!({"guid": GUID}))
+    };
+    let (before, news) = ((0..200).map(told), (200..260).map(told));
+    let (before, news) = (before.collect::<Vec<_>>(), news.collect::<Vec<_>>());
+    let mut weighs = 0;
+    for (part, shares) in [(None, 1), (Some(8), 2)] {
+        let mut tables = Tables::default();
+        tables.apply(&before.iter().collect::<Vec<_>>());
+        // of what it weighs five eighths of a share at most, as its limit says
+        let limit = part.map(|part| weighs * part / 5);
+        (tables.limit, tables.shares, tables.read) = (limit, 0, 0);
+        tables.apply(&news.iter().collect::<Vec<_>>());
+        assert!(tables.shares <= shares, "{}", tables.shares);
+        weighs = weighs.max(tables.read);
+        assert!(tables.read <= 3 * weighs, "{} of {weighs}", tables.read);
+        assert_eq!(tables.calls.len(), 260);
+    }
+}
+
 #[test]
 fn what_is_of_one_session_is_read_whole() {
     let mut small = tables(2, 30);

@@ -103,6 +103,9 @@ fn of_group(
     );
     let rows = link.query(&sql, &[&at, components, names, &load::most(found)])?;
     rows.iter().for_each(|row| found.put_quality(quality_row(day, row)));
+    if found.is_cut() {
+        return Ok(());
+    }
     let sql = format!(
         "SELECT w.component, w.name FROM {wanted}
          CROSS JOIN LATERAL (SELECT FROM rs_call_event t

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rs::integrity::Gap;
-use rs::limits::{CALL_BYTES, HELD_PER_BYTE};
+use rs::limits::{CALL_BYTES, HELD_PER_BYTE, ROW_BYTES};
 use rs::share::{DayKey, EventRow, Found, Mention, Objects, Share, StoredCall, StreamRow, Wants};
 use rs::{Day, Intervals, Key};
 use tokio_postgres::Row;
@@ -78,15 +78,23 @@ fn load(link: &mut Link, wants: &Wants) -> Result<Found, StoreError> {
     }
     for (day, keys) in by_day(&wants.quality) {
         hanging::quality_by_key(link, (day, &keys), &mut found)?;
+        if found.is_cut() {
+            return Ok(found);
+        }
     }
     for (day, keys) in by_day(&wants.kept) {
-        let sql = "SELECT component_id, received_ms, id, body, id_key
-            FROM (SELECT *, octet_length(body) AS own,
-                sum(octet_length(body)) OVER (ROWS UNBOUNDED PRECEDING) AS so_far
-              FROM rs_kept_record WHERE day = $1 AND id_key = ANY($2)) AS k
-            WHERE so_far - own <= $3::bigint";
-        let rows = link.query(sql, &[&signed(day), &keys, &most(&found)])?;
+        let sql = format!(
+            "SELECT component_id, received_ms, id, body, id_key
+             FROM (SELECT *, sum(own) OVER (ROWS UNBOUNDED PRECEDING) AS so_far
+               FROM (SELECT *, {ROW_BYTES} + octet_length(body) AS own
+                 FROM rs_kept_record WHERE day = $1 AND id_key = ANY($2)) AS w) AS k
+             WHERE so_far - own <= $3::bigint"
+        );
+        let rows = link.query(&sql, &[&signed(day), &keys, &most(&found)])?;
         rows.iter().for_each(|row| found.put_kept((day, uid(row, 4)), kept_row(row)));
+        if found.is_cut() {
+            return Ok(found);
+        }
     }
     streams(link, wants, &mut found)?;
     Ok(found)

@@ -149,7 +149,7 @@ fn hanging(files: &mut Files<'_>, wants: &Wants, found: &mut Found) -> Result<()
     for session in &wants.sessions {
         files.of(session.0, |db| {
             of_session(db, session, found)?;
-            if has_ports(db, session)? {
+            if !found.is_cut() && has_ports(db, session)? {
                 found.ports.push(session.clone());
             }
             Ok(())
@@ -214,6 +214,9 @@ fn of_session(db: &Connection, session: &SessionKey, found: &mut Found) -> Resul
     };
     let rm = ComponentType::Rm.number();
     calls(db, *day, of_calls, params![component_id, value, rm], found)?;
+    if found.is_cut() {
+        return Ok(());
+    }
     let reports = format!(
         "SELECT id_key, time_ms, seq, label, text FROM rs_call_event
          WHERE component_id = ?1 AND {which} AND label GLOB 'com.genesyslab.var.*'

@@ -34,6 +34,9 @@ pub(super) async fn load(link: &mut Link, wants: &Wants) -> Result<Found, Failur
         let guids = row::guids(wants.guids.iter().map(|(day, guid)| (*day, guid.as_str())));
         calls(link, sql::CALLS_BY_GUID, &guids, &mut found).await?;
     }
+    if found.is_cut() {
+        return Ok(found);
+    }
     if !wants.call_days.is_empty() {
         let guids = row::guids(wants.call_days.iter().map(|guid| (0, guid.as_str())));
         let read = |cells: &Cells<'_>| Ok((cells.some(0, Cells::text)?, cells.day(1)?));
@@ -60,6 +63,9 @@ pub(super) async fn load(link: &mut Link, wants: &Wants) -> Result<Found, Failur
             Ok(())
         };
         link.ask(sql::QUALITY_BY_KEY, &[&keys], read).await?;
+        if found.is_cut() {
+            return Ok(found);
+        }
     }
     if !wants.kept.is_empty() {
         let keys = row::keys(wants.kept.iter().map(|(day, key)| (*day, key)));
@@ -152,6 +158,9 @@ async fn of_sessions(
             Ok(())
         };
         link.ask(quality, &[&sessions, &rows], read).await?;
+        if found.is_cut() {
+            return Ok(());
+        }
         found.ports.extend(link.ask(ports, &[&sessions], of).await?);
     }
     Ok(())
