@@ -7,8 +7,8 @@
 //! told 2000 sessions ─► reads ─► too much: told 1000 ─► reads ─► too much: told 500 ─► writes
 //!                                the next one: told 1000 of the 1500 that are left ◄──────┘
 //! ```
-//! What hangs together with one of them alone is always read: [`Room`] bounds each session and GUID,
-//! though not how many of them hang together.
+//! What hangs together with one of them alone is always read: [`Room`] bounds each session and
+//! GUID, though not how many of them hang together.
 //!
 //! [`SHARE_BYTES`]: crate::limits::SHARE_BYTES
 //! [`Room`]: super::room::Room
