@@ -13,7 +13,7 @@ pub const EXTRA_BYTES: usize = 16 << 10;
 pub const LEGS_PER_SESSION: usize = 1000;
 /// Bytes of the facts of the calls of one GUID, or of one session id, on one day: with each of its
 /// records all of them are read. So many are a thousand with 8 KiB each; and of a GUID they leave
-/// half of a share to its sessions, also where ends have taken as much again.
+/// nearly half of a share to its sessions, also where ends have taken as much again.
 pub const STATE_BYTES: usize = 8 << 20;
 const _: () = assert!(
     2 * STATE_BYTES * HELD_PER_BYTE + LEGS_PER_SESSION * CALL_BYTES <= SHARE_BYTES / 8 * 5,

@@ -12,7 +12,7 @@
 //!                               finish ◄─ wants: names ◄─ found ◄─ wants: GUIDs, sessions, ◄─┘
 //!                                                                  replaced rows, again and again
 //! ```
-//! What of one session there may be, [`room`] says; what is read at once, [`rest`].
+//! What of one session there may be, `room` says; what is read at once, `rest`.
 
 mod again;
 mod batch;

@@ -29,7 +29,7 @@ use crate::key::Day;
 /// their GUID, which is read with each share that has one of its sessions. A name that carries no
 /// time may be of another session on each day.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Origin {
+enum Group {
     Guid(DayGuid),
     /// At the component of this name.
     Session(Day, String, String),
@@ -43,7 +43,7 @@ impl<'b> Share<'b> {
     /// More is stored than may be read: begins again with a half.
     pub(super) fn halve(&mut self) {
         let tasks = std::mem::take(&mut self.tasks);
-        let count = origins(self.batch, &tasks).1;
+        let count = groups(self.batch, &tasks).1;
         let half = (count / 2).max(1);
         let (now, mut rest) = first(self.batch, tasks, half);
         rest.append(&mut self.rest);
@@ -57,16 +57,16 @@ impl<'b> Share<'b> {
         if rest.is_empty() {
             return None;
         }
-        let count = origins(self.batch, &self.tasks).1;
+        let count = groups(self.batch, &self.tasks).1;
         let (tasks, rest) = first(self.batch, rest, count.max(1).saturating_mul(2));
         Some(Self { tasks, rest, ..Self::within(self.limit, self.batch, self.only) })
     }
 }
 
-/// The tasks of the first so many origins, and the others. Those that read nothing to speak of are
+/// The tasks of the first so many groups, and the others. Those that read nothing to speak of are
 /// among the first.
 fn first(batch: &Batch<'_>, tasks: Vec<Task>, count: usize) -> (Vec<Task>, Vec<Task>) {
-    let (ranks, _) = origins(batch, &tasks);
+    let (ranks, _) = groups(batch, &tasks);
     let (mut now, mut rest) = (Vec::new(), Vec::new());
     for (task, rank) in tasks.into_iter().zip(ranks) {
         if rank.is_none_or(|rank| rank < count) { now.push(task) } else { rest.push(task) }
@@ -74,31 +74,31 @@ fn first(batch: &Batch<'_>, tasks: Vec<Task>, count: usize) -> (Vec<Task>, Vec<T
     (now, rest)
 }
 
-/// Of each task the number of its origin, in the order in which they come; and how many there are.
-fn origins(batch: &Batch<'_>, tasks: &[Task]) -> (Vec<Option<usize>>, usize) {
+/// Of each task the number of its group, in the order in which they come; and how many there are.
+fn groups(batch: &Batch<'_>, tasks: &[Task]) -> (Vec<Option<usize>>, usize) {
     let mut known = BTreeMap::new();
     let ranks = tasks.iter().map(|task| {
         let next = known.len();
-        Some(*known.entry(origin(batch, task)?).or_insert(next))
+        Some(*known.entry(group(batch, task)?).or_insert(next))
     });
     let ranks = ranks.collect();
     (ranks, known.len())
 }
 
-fn origin(batch: &Batch<'_>, task: &Task) -> Option<Origin> {
+fn group(batch: &Batch<'_>, task: &Task) -> Option<Group> {
     let index = match task {
         Task::Book(_) | Task::Reject(..) => return None,
         Task::Store(index) | Task::Touch(index) => *index,
-        Task::Erase(at, _) => return Some(Origin::Call(*at)),
-        Task::Lend(guid) => return Some(Origin::Lent(guid.clone())),
-        Task::Revisit(session) => return Some(Origin::Revisited(session.clone())),
+        Task::Erase(at, _) => return Some(Group::Call(*at)),
+        Task::Lend(guid) => return Some(Group::Lent(guid.clone())),
+        Task::Revisit(session) => return Some(Group::Revisited(session.clone())),
     };
     let day = batch.day(index)?;
     let good = batch.items().get(index)?.read.as_ref().ok()?;
     let component = &good.record.component;
-    let Some((guid, session)) = named(&good.record) else { return Some(Origin::Record(index)) };
+    let Some((guid, session)) = named(&good.record) else { return Some(Group::Record(index)) };
     let is_leg = matches!(good.fact.told, Told::Call(_)) && component.kind == ComponentType::Rm;
     let session = session.filter(|session| !session.is_empty() && !is_leg).map(str::to_owned);
-    let of_session = session.map(|session| Origin::Session(day, component.name.clone(), session));
-    Some(of_session.or_else(|| Some(Origin::Guid((day, guid?)))).unwrap_or(Origin::Record(index)))
+    let of_session = session.map(|session| Group::Session(day, component.name.clone(), session));
+    Some(of_session.or_else(|| Some(Group::Guid((day, guid?)))).unwrap_or(Group::Record(index)))
 }

@@ -56,26 +56,22 @@ pub(super) async fn load(link: &mut Link, wants: &Wants) -> Result<Found, Failur
     }
     if !wants.quality.is_empty() {
         let keys = row::keys(wants.quality.iter().map(|(day, key)| (*day, key)));
-        let read = |cells: &Cells<'_>| {
-            if !found.is_cut() {
-                found.put_quality(of_quality(cells)?);
-            }
+        let put = |found: &mut Found, cells: &Cells<'_>| {
+            found.put_quality(of_quality(cells)?);
             Ok(())
         };
-        link.ask(sql::QUALITY_BY_KEY, &[&keys], read).await?;
+        fill(link, (sql::QUALITY_BY_KEY, &[&keys]), &mut found, put).await?;
         if found.is_cut() {
             return Ok(found);
         }
     }
     if !wants.kept.is_empty() {
         let keys = row::keys(wants.kept.iter().map(|(day, key)| (*day, key)));
-        let read = |cells: &Cells<'_>| {
-            if !found.is_cut() {
-                found.put_kept((cells.day(4)?, cells.key(5)?), kept_row(cells)?);
-            }
+        let put = |found: &mut Found, cells: &Cells<'_>| {
+            found.put_kept((cells.day(4)?, cells.key(5)?), kept_row(cells)?);
             Ok(())
         };
-        link.ask(sql::KEPT_BY_KEY, &[&keys], read).await?;
+        fill(link, (sql::KEPT_BY_KEY, &[&keys]), &mut found, put).await?;
     }
     for key in &wants.streams {
         found.streams.extend(stream(link, key).await?.map(|row| (key.clone(), row)));
@@ -140,24 +136,20 @@ async fn of_sessions(
             let name = named(cells.some(2, Cells::text)?);
             Ok((cells.day(0)?, cells.some(1, Cells::number)?, name))
         };
-        let read = |cells: &Cells<'_>| {
-            if !found.is_cut() {
-                found.put_report(of(cells)?, report(cells)?);
-            }
+        let put = |found: &mut Found, cells: &Cells<'_>| {
+            found.put_report(of(cells)?, report(cells)?);
             Ok(())
         };
-        link.ask(reports, &values, read).await?;
+        fill(link, (reports, &values), found, put).await?;
         if found.is_cut() {
             return Ok(());
         }
         let rows = i64::try_from(found.rows_left()).unwrap_or(i64::MAX);
-        let read = |cells: &Cells<'_>| {
-            if !found.is_cut() {
-                found.put_quality(of_quality(cells)?);
-            }
+        let put = |found: &mut Found, cells: &Cells<'_>| {
+            found.put_quality(of_quality(cells)?);
             Ok(())
         };
-        link.ask(quality, &[&sessions, &rows], read).await?;
+        fill(link, (quality, &[&sessions, &rows]), found, put).await?;
         if found.is_cut() {
             return Ok(());
         }
@@ -212,13 +204,23 @@ async fn calls(
         return Ok(());
     }
     let most = i64::try_from(found.calls_left()).unwrap_or(i64::MAX);
-    let read = |cells: &Cells<'_>| {
-        if !found.is_cut() {
-            found.put_call(stored_call(cells)?);
-        }
+    let put = |found: &mut Found, cells: &Cells<'_>| {
+        found.put_call(stored_call(cells)?);
         Ok(())
     };
-    link.ask(statement, &[&which, &most], read).await?;
+    fill(link, (statement, &[&which, &most]), found, put).await
+}
+
+/// Adds rows to what was found, until that is cut. Those behind are read and thrown away: to stop
+/// the server would undo the transaction.
+async fn fill(
+    link: &mut Link,
+    (statement, values): (Statement, &[&dyn ToSql]),
+    found: &mut Found,
+    put: impl Fn(&mut Found, &Cells<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let read = |cells: &Cells<'_>| if found.is_cut() { Ok(()) } else { put(found, cells) };
+    link.ask(statement, values, read).await?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Statements that read what a batch needs, and lock it in the order of keys until the
 //! transaction ends. Of what may be very much only so many rows are read, which cut the answer
-//! ([`Found::is_cut`]). Keys come as a JSON array of `{"d": day, "k": "hex"}`.
+//! (`Found::is_cut`). Keys come as a JSON array of `{"d": day, "k": "hex"}`.
 
 use super::Statement;
 
