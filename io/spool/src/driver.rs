@@ -182,14 +182,16 @@ impl Driver {
 
     /// Takes over what was appended; true: closing.
     fn take_input(&mut self) -> bool {
+        let now = (self.hooks.clock)();
         let mut intake = self.shared.intake();
+        // told before all that asks the disk: one that hangs lets nothing be told
+        intake.status.busy_since = Some(now);
         let closing = intake.closing;
         let batches = intake.drain(closing);
         if std::mem::take(&mut intake.again) {
             self.machine.handle_again();
         }
         drop(intake);
-        let now = (self.hooks.clock)();
         for batch in batches {
             self.machine.handle_input(now, batch);
         }
@@ -284,12 +286,17 @@ impl Driver {
     }
 
     fn retire(&mut self) {
-        while let Some(number) = self.machine.poll_retire() {
-            let old = self.shared.catalog().remove(number);
-            if let Some(OnDisk { name, file, bytes, .. }) = old {
-                self.shared.maker.retire(Blank { name, file, bytes });
-            }
+        while let Some(number) = self.machine.poll_discard() {
+            self.take_out(number).into_iter().for_each(|bad| self.shared.maker.discard(bad));
         }
+        while let Some(number) = self.machine.poll_retire() {
+            self.take_out(number).into_iter().for_each(|old| self.shared.maker.retire(old));
+        }
+    }
+
+    fn take_out(&self, number: u64) -> Option<Blank> {
+        let OnDisk { name, file, bytes, .. } = self.shared.catalog().remove(number)?;
+        Some(Blank { name, file, bytes })
     }
 
     /// Carries open frames of an old segment forward. Reading and the user's `carry` happen
@@ -367,6 +374,7 @@ impl Driver {
         status.segments = self.machine.segment_count();
         status.open_keys = self.machine.open_keys();
         status.released = self.machine.released();
+        status.busy_since = self.machine.busy_since();
         status.state = if self.machine.is_broken() {
             State::Broken
         } else if self.machine.is_without_room() {

@@ -2,8 +2,8 @@
 //!
 //! Five verbs: `handle_input` takes batches, `poll_write` makes the next write, `handle_synced`
 //! takes its outcome, `poll_durable` tells what is safe, `poll_timeout` when to come back. One
-//! write is under way at a time. `poll_retire` and `poll_clean` say which segments to give up.
-//! After each call that changes something, drain `poll_durable` and `poll_retire`.
+//! write is under way at a time. `poll_discard`, `poll_retire` and `poll_clean` say which segments
+//! to give up. After each call that changes something, drain `poll_durable` and the first two.
 //!
 //! A failed sync is never tried again on the same segment: the group goes back to the head of the
 //! queue and into a new segment; a second failure in a row breaks the machine for good.
@@ -197,7 +197,7 @@ impl Machine {
         let (previous, cursors) = (self.previous, self.cursors);
         if let Some(current) = self.segments.current() {
             header_of(current, previous, cursors).write(out);
-            current.unwritten = false;
+            self.segments.stand();
             self.previous = self.durable;
         }
     }
@@ -207,11 +207,16 @@ impl Machine {
         self.no_room_until = Some(now + ROOM_RETRY);
     }
 
-    /// Since when a write is under way, and how many frames it holds.
+    /// How long a write has been under way, and how many frames it holds.
     pub(crate) fn under_way(&self, now: Duration) -> Option<(Duration, usize)> {
         let group = self.group.as_ref()?;
         let frames = group.batches.iter().map(|batch| batch.entries.len()).sum();
         Some((now.saturating_sub(group.written_at), frames))
+    }
+
+    /// Since when a write is under way.
+    pub(crate) fn busy_since(&self) -> Option<Duration> {
+        self.group.as_ref().map(|group| group.written_at)
     }
 
     /// The outcome of the write and its sync.
@@ -233,8 +238,8 @@ impl Machine {
         self.durable = group.batches.last().map_or(self.durable, Batch::last_seq);
         self.previous = self.durable;
         self.kept = group.batches.iter().rev().find_map(Batch::last_kept).unwrap_or(self.kept);
+        self.segments.stand();
         if let Some(current) = self.segments.current() {
-            current.unwritten = false;
             current.used += group.bytes;
             current.last_seq = self.durable;
         }
@@ -298,6 +303,11 @@ impl Machine {
     /// A segment that nobody needs; to be given up before the next one is asked for.
     pub(crate) fn poll_retire(&mut self) -> Option<u64> {
         self.segments.retire(self.released)
+    }
+
+    /// A segment whose first group failed: gone for good, no other shall have its place on disk.
+    pub(crate) fn poll_discard(&mut self) -> Option<u64> {
+        self.segments.discard()
     }
 
     /// Open frames to carry forward; nothing while others are on their way.

@@ -69,6 +69,11 @@ impl Maker {
         self.wake.notify_one();
     }
 
+    /// Gives up one whose sync failed: it is no spare, whatever its size.
+    pub(crate) fn discard(&self, bad: Blank) {
+        self.retire(Blank { bytes: 0, ..bad });
+    }
+
     /// A segment of at least so many bytes: the spare, else a small one made now.
     pub(crate) fn take(&self, at_least: u64, small: u64) -> io::Result<Blank> {
         let mut desk = self.desk();

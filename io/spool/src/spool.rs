@@ -172,6 +172,9 @@ pub struct Status {
     pub damaged: usize,
     /// Syncs that failed since the start.
     pub failed_syncs: u64,
+    /// Since when the writing thread has been at work without a break, by the clock of the hooks:
+    /// the time of one group and its sync. Long: the disk does not answer.
+    pub busy_since: Option<Duration>,
     /// A thread of its has panicked: nothing becomes durable any more, or soon.
     pub is_dead: bool,
 }

@@ -180,6 +180,7 @@ pub const LOG_IDS: &[LogId] = &[
     row(33003, Level::Error, "spool", "nearly full"),
     row(33004, Level::Critical, "spool", "full"),
     row(33005, Level::Error, "apply", "queue long"),
+    row(33006, Level::Critical, "spool", "disk does not answer"),
     row(33101, Level::Error, "apply", "Failed to store a batch"),
     row(33102, Level::Notice, "apply", "stored again"),
     row(33103, Level::Critical, "apply", "database down"),

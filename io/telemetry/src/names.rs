@@ -43,6 +43,7 @@ names! {
     RS_SPOOL_HELD_BACK = "rs_spool_held_back",
     RS_SPOOL_DAMAGED_TOTAL = "rs_spool_damaged_total",
     RS_SPOOL_SYNC_SECONDS = "rs_spool_sync_seconds",
+    RS_SPOOL_BUSY_SECONDS = "rs_spool_busy_seconds",
     RS_SPOOL_GROUP_RECORDS = "rs_spool_group_records",
     RS_INGEST_RECORDS_TOTAL = "rs_ingest_records_total",
     RS_INGEST_BYTES_TOTAL = "rs_ingest_bytes_total",

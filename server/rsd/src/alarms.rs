@@ -11,7 +11,7 @@ use model::time::Millis;
 use serde::Serialize;
 
 pub(crate) use self::books::{BookWatch, GONE_MS, SLICE_MS, Slices, Standing, standings};
-pub(crate) use self::watch::{DOWN_AFTER, Outage, Sight, Turn, Watch};
+pub(crate) use self::watch::{DOWN_AFTER, Outage, Sight, Turn, Watch, hangs};
 
 /// Which; in the order of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +26,8 @@ pub(crate) enum Name {
     SpoolDamaged,
     /// The disk did not confirm a write.
     SpoolSync,
+    /// The disk has been busy with a write for long.
+    SpoolSlow,
     /// Many records have waited long for the database.
     QueueHigh,
     /// Many records became dead letters.
@@ -73,12 +75,13 @@ struct Row {
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::DbDown,
         Self::SpoolHigh,
         Self::SpoolFull,
         Self::SpoolDamaged,
         Self::SpoolSync,
+        Self::SpoolSlow,
         Self::QueueHigh,
         Self::DeadLetters,
         Self::IdConflict,
@@ -105,6 +108,7 @@ impl Name {
             Self::SpoolFull => ("RS-SPOOL-FULL", "critical", 33004, false),
             Self::SpoolDamaged => ("RS-SPOOL-DAMAGED", "critical", 33001, true),
             Self::SpoolSync => ("RS-SPOOL-SYNC", "critical", 33002, true),
+            Self::SpoolSlow => ("RS-SPOOL-SLOW", "critical", 33006, false),
             Self::QueueHigh => ("RS-QUEUE-HIGH", "major", 33005, false),
             Self::DeadLetters => ("RS-DEAD-LETTERS", "minor", 34004, false),
             Self::IdConflict => ("RS-ID-CONFLICT", "major", 34002, false),

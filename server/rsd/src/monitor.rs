@@ -22,7 +22,7 @@ use telemetry::Log;
 use telemetry::health::Health;
 use tokio::sync::watch;
 
-use crate::alarms::{Alarms, Name, Sight, Standing, Turn, Watch};
+use crate::alarms::{Alarms, Name, Sight, Standing, Turn, Watch, hangs};
 use crate::apply::Figures;
 use crate::backlog::Backlog;
 use crate::crew::{Crew, Worker};
@@ -165,7 +165,8 @@ impl Monitor {
         // decides anew when no producer asks
         gate.look();
         let full = gate.held_back(Priority::First);
-        self.check_spool(now.wall, &status, full);
+        let hangs = hangs(status.busy_since, now.mono);
+        self.check_spool(now.wall, &status, full, hangs.is_some());
         let stuck = figures.stuck();
         let open = figures.up(now.mono);
         let detail = if open { "open" } else { "the last batch was not stored" };
@@ -184,6 +185,7 @@ impl Monitor {
             used: status.bytes.saturating_add(u64::try_from(status.pending_bytes).unwrap_or(0)),
             limit: status.limit,
             full,
+            hangs,
             queue: backlog.records(),
             queue_high: (high.size, high.long),
             outage: figures.outage(),
@@ -220,15 +222,16 @@ impl Monitor {
         Some(own.lock().unwrap_or_else(PoisonError::into_inner).left(self.clock.now().wall))
     }
 
-    fn check_spool(&self, at: Millis, status: &Status, full: bool) {
+    fn check_spool(&self, at: Millis, status: &Status, full: bool, hangs: bool) {
         let detail = match status.state {
+            State::Open if hangs => "the disk does not answer",
             State::Open if full => "at its limit",
             State::Open => "open",
             State::DiskFull => "the file system is full",
             State::Broken => "the disk failed twice in a row",
             State::Closed => "closed",
         };
-        self.health.set(at, "spool", status.state == State::Open && !full, detail);
+        self.health.set(at, "spool", status.state == State::Open && !full && !hangs, detail);
     }
 
     /// Parts of the spool cannot be read: each is a line, all of them one alarm.

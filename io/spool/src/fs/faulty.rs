@@ -17,6 +17,8 @@ const SECTOR: usize = 512;
 #[derive(Clone)]
 pub struct FaultyFs {
     world: Arc<Mutex<World>>,
+    /// Passed by each sync.
+    gate: Arc<Mutex<()>>,
 }
 
 #[derive(Default)]
@@ -51,7 +53,16 @@ impl FaultyFs {
     /// An empty disk without faults.
     pub fn new(seed: u64) -> Self {
         let world = World { chance: seed, ..World::default() };
-        Self { world: Arc::new(Mutex::new(world)) }
+        Self::of(world)
+    }
+
+    fn of(world: World) -> Self {
+        Self { world: Arc::new(Mutex::new(world)), gate: Arc::default() }
+    }
+
+    /// Syncs of files do not end before the guard is dropped.
+    pub fn hang(&self) -> MutexGuard<'_, ()> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The power goes at the operation with this number (from 0): it and all later ones fail.
@@ -101,7 +112,7 @@ impl FaultyFs {
         }
         new.durable_names = new.names.clone();
         new.durable_dirs = new.dirs.clone();
-        Self { world: Arc::new(Mutex::new(new)) }
+        Self::of(new)
     }
 
     /// The disk as the next start finds it when only the process was killed: all that was written.
@@ -117,7 +128,7 @@ impl FaultyFs {
         new.durable_names = new.names.clone();
         new.dirs = old.dirs.clone();
         new.durable_dirs = new.dirs.clone();
-        Self { world: Arc::new(Mutex::new(new)) }
+        Self::of(new)
     }
 
     /// The disk as the next start finds it when nothing arrived that was not synced, with room for
@@ -135,7 +146,7 @@ impl FaultyFs {
         new.durable_names = new.names.clone();
         new.dirs = old.durable_dirs.clone();
         new.durable_dirs = new.dirs.clone();
-        Self { world: Arc::new(Mutex::new(new)) }
+        Self::of(new)
     }
 
     /// Changes the bytes of a file behind everybody's back.
@@ -347,6 +358,7 @@ impl File for FaultyFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        drop(self.fs.hang());
         let mut world = self.fs.world();
         world.operation()?;
         let number = world.syncs;

@@ -19,7 +19,8 @@ pub(crate) struct Segment {
     pub(crate) open_bytes: u64,
     /// Open bytes that were never carried.
     pub(crate) fresh_bytes: u64,
-    /// Its header is not on disk yet: it goes with the first group.
+    /// Its header goes with the first group, and no sync has confirmed that yet. Of one that was
+    /// abandoned before it never will.
     pub(crate) unwritten: bool,
 }
 
@@ -34,6 +35,8 @@ pub(crate) struct Segments {
     all: VecDeque<Segment>,
     /// No more is written to the newest: its sync failed.
     abandoned: bool,
+    /// A header of this start is on disk.
+    stands: bool,
 }
 
 impl Segments {
@@ -49,6 +52,14 @@ impl Segments {
     /// The one that is written, if writing can go on there.
     pub(crate) fn current(&mut self) -> Option<&mut Segment> {
         if self.abandoned { None } else { self.all.back_mut() }
+    }
+
+    /// The header of the one that is written is on disk.
+    pub(crate) fn stand(&mut self) {
+        if let Some(current) = self.current() {
+            current.unwritten = false;
+            self.stands = true;
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -84,11 +95,21 @@ impl Segments {
         }
     }
 
-    /// Takes out the oldest segment if nothing in it is needed any more.
+    /// Takes out the oldest segment if nothing in it is needed any more. Its header is needed until
+    /// a later one is on disk: the last sequence and the cursors may be nowhere else.
     pub(crate) fn retire(&mut self, released: u64) -> Option<u64> {
         let oldest = self.all.front()?;
-        let goes = self.all.len() > 1 && oldest.open_bytes == 0 && oldest.last_seq <= released;
+        let stands = self.all.iter().skip(1).any(|later| !later.unwritten);
+        let goes = stands && !oldest.is_needed(released);
         if goes { self.all.pop_front().map(|segment| segment.number) } else { None }
+    }
+
+    /// Takes out the newest if it was abandoned before its header was on disk: nothing in it
+    /// counts, and the next one may need its room. At a start its file may be one that tells where
+    /// older ones end, so it stays until a header of this start does.
+    pub(crate) fn discard(&mut self) -> Option<u64> {
+        let goes = |newest: &mut Segment| self.stands && self.abandoned && newest.unwritten;
+        self.all.pop_back_if(goes).map(|segment| segment.number)
     }
 
     /// The oldest segment if it is worth carrying its open frames forward: less than half of it is
@@ -151,6 +172,32 @@ mod tests {
         assert_eq!(segments.retire(9), None, "not released");
         assert_eq!([segments.retire(20), segments.retire(20)], [Some(1), Some(2)]);
         assert_eq!(segments.retire(u64::MAX), None);
+    }
+
+    #[test]
+    fn the_oldest_goes_when_the_header_of_a_later_one_is_on_disk() {
+        let unwritten = |number| Segment { unwritten: true, ..segment(number, 10, 0, 0) };
+        let mut segments = Segments::default();
+        segments.push(segment(1, 10, 0, 0));
+        segments.push(unwritten(2));
+        assert_eq!((segments.retire(10), segments.discard()), (None, None), "it is being written");
+        segments.abandon();
+        assert_eq!(segments.discard(), None, "no header of this start: it may be a file of before");
+        segments.push(unwritten(3));
+        assert_eq!(segments.retire(10), None);
+        segments.stand();
+        assert_eq!([(); 3].map(|()| segments.retire(10)), [Some(1), Some(2), None]);
+        segments.push(unwritten(4));
+        segments.abandon();
+        assert_eq!(
+            [segments.retire(10), segments.discard(), segments.discard()],
+            [None, Some(4), None]
+        );
+        assert!(segments.current().is_none(), "what is left is not written again");
+        segments.push(unwritten(5));
+        segments.stand();
+        segments.abandon();
+        assert_eq!((segments.discard(), segments.retire(10)), (None, Some(3)), "it has its header");
     }
 
     #[test]

@@ -103,6 +103,33 @@ fn a_failed_sync_moves_to_a_new_segment_and_the_second_breaks() {
 }
 
 #[test]
+fn a_calm_spool_keeps_its_header_while_syncs_fail_and_no_segment_that_failed() {
+    let mut machine = machine();
+    machine.handle_segment(1 << 16);
+    machine.handle_input(ms(0), batch(1, 2, true));
+    assert!(matches!(step(&mut machine, ms(0)), Step::Write { segment: 1, .. }));
+    assert_eq!(machine.busy_since(), Some(ms(0)));
+    machine.handle_synced(ms(1), true);
+    machine.handle_release(2, [None; crate::limits::CURSORS]);
+    machine.handle_input(ms(2), batch(3, 1, true));
+    assert!(matches!(step(&mut machine, ms(2)), Step::Write { segment: 1, .. }));
+    machine.handle_synced(ms(3), false);
+    for (segment, good, discarded, retired) in
+        [(2, false, Some(2), None), (3, false, Some(3), None), (4, true, None, Some(1))]
+    {
+        machine.handle_again();
+        assert!(matches!(step(&mut machine, ms(4)), Step::Segment { .. }));
+        machine.handle_segment(1 << 16);
+        assert_eq!(step(&mut machine, ms(4)), Step::Write { segment, offset: 0 });
+        assert_eq!((machine.poll_discard(), machine.poll_retire()), (None, None), "under way");
+        machine.handle_synced(ms(5), good);
+        assert_eq!((machine.poll_discard(), machine.poll_retire()), (discarded, retired));
+    }
+    assert_eq!((machine.poll_durable(), machine.segment_count()), (Some(3), 1));
+    assert_eq!(machine.busy_since(), None);
+}
+
+#[test]
 fn the_mark_follows_after_a_moment_without_a_write_and_once() {
     let mut machine = machine();
     let mut mark = Vec::new();

@@ -13,6 +13,8 @@ const FULL_OVER: u64 = 85;
 /// The database is down after so many failed attempts, or so long after the first.
 const ATTEMPTS: u32 = 3;
 pub(crate) const DOWN_AFTER: Duration = Duration::from_secs(10);
+/// A write that takes so long is told: the disk does not answer.
+const HANGS: Duration = Duration::from_secs(10);
 /// Time below the mark after which the queue is no longer high.
 const QUEUE_OVER: Duration = Duration::from_secs(300);
 /// More dead letters than so many within this time are told, until none has come for that time.
@@ -40,6 +42,8 @@ pub(crate) struct Sight {
     pub(crate) limit: u64,
     /// Nothing is taken for want of room.
     pub(crate) full: bool,
+    /// How long its disk has not answered, once that is long.
+    pub(crate) hangs: Option<Duration>,
     /// Records that wait for the database.
     pub(crate) queue: u64,
     /// `rs.queue_high`: more than so many for so long.
@@ -65,6 +69,7 @@ pub(crate) enum Turn {
 pub(crate) struct Watch {
     high: bool,
     full: bool,
+    hangs: bool,
     down: bool,
     queue: bool,
     queue_above: Option<Duration>,
@@ -108,6 +113,10 @@ impl Watch {
         let full = sight.full || self.full && percent >= FULL_OVER;
         turn(&mut turns, &mut self.full, full, Name::SpoolFull, || {
             format!("nothing is taken at {percent} %")
+        });
+        let hangs = sight.hangs;
+        turn(&mut turns, &mut self.hangs, hangs.is_some(), Name::SpoolSlow, || {
+            format!("the disk has not answered for {} s", hangs.unwrap_or_default().as_secs())
         });
         let outage = sight.outage;
         let down = outage.is_some_and(|outage| {
@@ -156,6 +165,11 @@ impl Watch {
     }
 }
 
+/// How long a write has been under way, if that is long.
+pub(crate) fn hangs(busy_since: Option<Duration>, now: Duration) -> Option<Duration> {
+    busy_since.map(|since| now.saturating_sub(since)).filter(|time| *time >= HANGS)
+}
+
 /// Part of the limit, whole percent; of no limit all.
 fn percent(used: u64, limit: u64) -> u64 {
     used.saturating_mul(100).checked_div(limit).unwrap_or(100)
@@ -182,6 +196,7 @@ mod tests {
         used: 0,
         limit: 1000,
         full: false,
+        hangs: None,
         queue: 0,
         queue_high: (15_000, Duration::from_secs(900)),
         outage: None,
@@ -216,6 +231,24 @@ mod tests {
         let last = "-RS-SPOOL-HIGH +RS-SPOOL-FULL";
         assert_eq!(play(steps), [both, "", "", "-RS-SPOOL-FULL", last]);
         assert_eq!(play([Sight { used: 1, limit: 0, ..CALM }]), ["+RS-SPOOL-HIGH"]);
+    }
+
+    #[test]
+    fn a_disk_that_does_not_answer_after_ten_seconds_until_it_does() {
+        let steps = [
+            (3, None, ""),
+            (12, Some(3), ""),
+            (13, Some(3), "+RS-SPOOL-SLOW"),
+            (43, Some(3), ""),
+            (44, Some(44), "-RS-SPOOL-SLOW"),
+            (60, Some(50), "+RS-SPOOL-SLOW"),
+            (61, None, "-RS-SPOOL-SLOW"),
+        ];
+        let sights = steps.map(|(now, since, _): (u64, Option<u64>, _)| {
+            let now = Duration::from_secs(now);
+            Sight { now, hangs: hangs(since.map(Duration::from_secs), now), ..CALM }
+        });
+        assert_eq!(play(sights), steps.map(|(_, _, expected)| expected));
     }
 
     #[test]

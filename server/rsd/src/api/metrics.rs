@@ -196,6 +196,9 @@ fn queue(out: &mut Exposition, shared: &Shared) {
     let (seconds, records) = shared.parts.ingest.counters.groups();
     out.family(names::RS_SPOOL_SYNC_SECONDS, Kind::Histogram, "one group commit");
     out.histogram(&[], seconds);
+    let busy = status.busy_since.map(|since| shared.parts.clock.mono().saturating_sub(since));
+    out.family(names::RS_SPOOL_BUSY_SECONDS, Kind::Gauge, "age of the one under way");
+    out.sample(&[], busy.unwrap_or_default().as_secs_f64());
     out.family(names::RS_SPOOL_GROUP_RECORDS, Kind::Histogram, "arrivals of one group");
     out.histogram(&[], records);
     out.family(names::RS_SPOOL_HELD_BACK, Kind::Gauge, "1: sends of this priority wait");

@@ -60,9 +60,14 @@ impl World {
         self.shared.intake().append(entries, true).unwrap()
     }
 
-    /// One turn of each thread; a failing maker tries again in its next turn.
+    /// One turn of each thread.
     pub(super) fn turn(&mut self) {
         self.driver.turn();
+        self.turn_maker();
+    }
+
+    /// What fails is tried again in the next turn.
+    pub(super) fn turn_maker(&self) {
         let _tried_again_later = self.shared.maker.turn();
     }
 
