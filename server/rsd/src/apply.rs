@@ -9,6 +9,7 @@ mod backoff;
 mod bell;
 mod figures;
 mod mover;
+mod set_back;
 mod skew;
 mod tallied;
 #[cfg(test)]
@@ -63,6 +64,10 @@ pub struct Parts {
     pub spool: Spool,
     /// Its last sequence before anything came: what is at or below it was found.
     pub found: u64,
+    /// Sequences of what comes now are above this, too.
+    pub floor: u64,
+    /// Has the queue begin anew with the next start.
+    pub disown: Box<dyn Fn() -> io::Result<()> + Send>,
     /// Where the database was found to be; 0: it could not be looked at.
     pub applied: u64,
     /// It has not answered yet: that it does is told.
@@ -246,6 +251,11 @@ impl Work {
                 store.applied_seq().and_then(|applied| (self.parts.values)().map(|()| applied))
             });
             match asked {
+                Ok(applied) if self.is_set_back(applied) => {
+                    if !self.set_back(applied) {
+                        return false;
+                    }
+                }
                 Ok(applied) => {
                     let Parts { spool, backlog, figures, log, .. } = &self.parts;
                     figures.reached();

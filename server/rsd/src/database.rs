@@ -2,7 +2,9 @@
 //!
 //! A server may be away when RS starts, and files may be locked or damaged. The place of a server
 //! in the spool is kept there, under the name of this RS and an id of the spool's directory, so
-//! that a spool made anew begins anew; files know one spool, whose sequences only grow.
+//! that a spool made anew begins anew; files know one spool, whose sequences only grow. A spool may
+//! have lost its last segments, or be an older copy: until the database says what it has, sequences
+//! go on above all that it may have.
 
 mod init;
 
@@ -34,13 +36,15 @@ pub use init::init_database;
 const PASSWORD_KEY: &str = "rs.database_password_file";
 /// Connections to SQL Server for batches.
 const SQL_SERVER_WRITERS: usize = 2;
-/// Sequences for each millisecond since 1970, where files do not say which ones they have: more
+/// Sequences for each millisecond since 1970, where a database does not say which ones it has: more
 /// than ever come, so that what comes now is above all of them, whatever has become of the queue.
 const UNSEEN: u64 = 1000;
 /// A server that is there says so within this.
 const SOON: Duration = Duration::from_secs(5);
 /// File in the spool's directory.
 const SPOOL_ID: &str = "id";
+/// What becomes of it when the spool is to begin anew.
+const FORMER_ID: &str = "id.former";
 
 /// A database at the start.
 pub(crate) struct Opened {
@@ -80,22 +84,23 @@ pub(crate) fn open(
     seed: [u64; 4],
     (log, now): (&Log, Millis),
 ) -> Result<Opened, StartError> {
-    let (store, seen, unseen): (Arc<dyn Store>, _, _) = match wanted {
+    let (store, seen): (Arc<dyn Store>, _) = match wanted {
         Some(wanted) => {
             let store = server((settings, wanted), dir, seed, (log, now))?;
             let seen = seen_soon(&store);
-            (store, seen, 0)
+            (store, seen)
         }
         None => {
             let indexed = settings.rs.database.uri_indexes.unwrap_or(false);
             let files = Sqlite::new(dir.to_owned(), now).with_uri_indexes(indexed);
             let files = files.with_cache(cache);
             let seen = files.seen();
-            (Arc::new(files), seen, now.0.saturating_mul(UNSEEN))
+            (Arc::new(files), seen)
         }
     };
     let seen = seen.map_err(|error| StartError::database(dir.to_owned(), error))?;
-    let floor = seen.as_ref().map_or(unseen, |seen| seen.highest);
+    let unseen = || now.0.saturating_mul(UNSEEN);
+    let floor = seen.as_ref().map_or_else(unseen, |seen| seen.highest);
     Ok(Opened { store, seen, floor })
 }
 
@@ -202,6 +207,15 @@ fn line(text: &str) -> String {
     text.trim_end_matches(['\r', '\n']).to_owned()
 }
 
+/// Takes the id from the spool's directory: at the next start it is a spool made anew, all that is in
+/// it is stored, and what the database has of it already is known by its id.
+pub(crate) fn disown(spool: &Path) -> io::Result<()> {
+    match fs::rename(spool.join(SPOOL_ID), spool.join(FORMER_ID)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => fs::File::open(spool)?.sync_all(),
+    }
+}
+
 /// The id of the spool's directory; made, and on disk, if it has none.
 fn spool_id(dir: &Path, seed: [u64; 4]) -> Result<String, StartError> {
     let path = dir.join(SPOOL_ID);
@@ -237,8 +251,12 @@ mod tests {
         let spool = dir.path().join("spool");
         let id = spool_id(&spool, [0, 1, 2, 3]).unwrap();
         assert_eq!(spool_id(&spool, [0, 5, 6, 7]).unwrap(), id);
+        disown(&spool).unwrap();
+        disown(&spool).unwrap();
+        let other = spool_id(&spool, [0, 5, 6, 7]).unwrap();
+        assert_ne!(other, id);
         fs::remove_dir_all(&spool).unwrap();
-        assert_ne!(spool_id(&spool, [0, 5, 6, 7]).unwrap(), id);
+        assert_ne!(spool_id(&spool, [0, 8, 9, 1]).unwrap(), other);
     }
 
     #[test]

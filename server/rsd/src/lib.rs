@@ -86,7 +86,7 @@ impl Rs {
         let known = Arc::new(Known::of(&source, started));
         let (durable, bell, counters) = <(Durable, Arc<Bell>, Arc<Counters>)>::default();
         let (figures, backlog, jobs) = <(Arc<Figures>, Arc<Backlog>, Arc<Jobs>)>::default();
-        let (spool, found, damage) = base.spool(&settings, clock, (&durable, &bell, &counters))?;
+        let (spool, found, damage) = base.spool(clock, (&durable, &bell, &counters))?;
         let gate = Arc::new(Gate::new(spool.clone(), log.clone()));
         let changed = broadcast::Sender::new(WATCHED_BATCHES);
         let (closing, closed) = watch::channel(false);

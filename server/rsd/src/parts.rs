@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
@@ -84,6 +85,8 @@ pub(crate) struct Base {
     pub(crate) awaited: bool,
     /// How often the database has learned the names of a configuration.
     pub(crate) learned: Arc<AtomicU64>,
+    /// `rs.spool_dir`.
+    pub(crate) spool_dir: PathBuf,
     /// Sequences of the spool go on above this.
     pub(crate) floor: u64,
     /// Chance: cursor key, segments of the spool, jitter.
@@ -145,6 +148,7 @@ impl Base {
             applied: seen.applied,
             awaited: server.is_none(),
             learned: Arc::default(),
+            spool_dir: settings.rs_spool_dir(),
             floor,
             seed,
         })
@@ -198,7 +202,7 @@ impl Base {
             store: Arc::clone(&self.store),
             crew: Arc::clone(&self.crew),
             spool: taking.spool.clone(),
-            spool_dir: settings.rs_spool_dir(),
+            spool_dir: self.spool_dir.clone(),
             gate: Arc::clone(&taking.gate),
             figures: Arc::clone(figures),
             backlog: Arc::clone(&taking.backlog),
@@ -221,7 +225,7 @@ impl Base {
     ) -> Result<Applier, StartError> {
         let (store, desk) = (Arc::clone(&self.store), Arc::clone(desk));
         let values = move || retention::judge_by(&*store, &desk).map(drop);
-        let known = Arc::clone(known);
+        let (known, spool_dir) = (Arc::clone(known), self.spool_dir.clone());
         let started = Applier::start(apply::Parts {
             values: Box::new(values),
             platform: Box::new(move || known.snapshot()),
@@ -230,6 +234,8 @@ impl Base {
             learned: Arc::clone(&self.learned),
             spool: taking.spool.clone(),
             found,
+            floor: self.floor,
+            disown: Box::new(move || database::disown(&spool_dir)),
             store: Arc::clone(&self.store),
             bell,
             changed: changed.clone(),
@@ -322,11 +328,10 @@ impl Base {
     /// stops a start.
     pub(crate) fn spool(
         &self,
-        settings: &BootSettings,
         clock: Clock,
         (durable, bell, counters): (&Durable, &Arc<Bell>, &Arc<Counters>),
     ) -> Result<(Spool, u64, Vec<Damage>), StartError> {
-        let dir = settings.rs_spool_dir();
+        let dir = self.spool_dir.clone();
         let [seed, ..] = self.seed;
         let mut wanted = spool::Settings::new(dir.clone(), self.clamped.spool_bytes, seed);
         wanted.floor = self.floor;

@@ -260,6 +260,17 @@ fn start_watched(
     backlog: &Arc<Backlog>,
     changed: broadcast::Sender<Changed>,
 ) -> (Applier, Arc<Figures>) {
+    let (parts, figures) = parts(spool, store, bell, backlog, changed);
+    (Applier::start(parts).unwrap(), figures)
+}
+
+fn parts(
+    spool: &Spool,
+    store: &Arc<Remembering>,
+    bell: &Arc<Bell>,
+    backlog: &Arc<Backlog>,
+    changed: broadcast::Sender<Changed>,
+) -> (Parts, Arc<Figures>) {
     let figures = Arc::new(Figures::default());
     let parts = Parts {
         values: Box::new(|| Ok(())),
@@ -267,6 +278,8 @@ fn start_watched(
         learned: Arc::default(),
         spool: spool.clone(),
         found: spool.status().last_seq,
+        floor: 0,
+        disown: Box::new(|| unreachable!("the queue is whole")),
         applied: 0,
         awaited: false,
         store: Arc::clone(store) as Arc<dyn Store>,
@@ -280,7 +293,7 @@ fn start_watched(
         clock: Clock::start(),
         seed: 1,
     };
-    (Applier::start(parts).unwrap(), figures)
+    (parts, figures)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test waits for threads")]
@@ -457,4 +470,32 @@ fn waiting_for_the_database_is_an_outage_and_no_standstill() {
     drop(asking);
     assert!(!figures.turned_within(later, span) && figures.up(later));
     assert_eq!(figures.outage(), None);
+}
+
+#[test]
+fn what_the_database_counts_as_stored_already_waits_for_another_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let bell = Arc::new(Bell::default());
+    let queue = spool(dir.path(), &bell);
+    let store = Arc::new(Remembering::default());
+    store.state().seqs = vec![9];
+    let backlog = Arc::new(Backlog::default());
+    let (parts, figures) = parts(&queue, &store, &bell, &backlog, broadcast::channel(4).0);
+    let disowned = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&disowned);
+    let disown = move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    };
+    let applier = Applier::start(Parts { disown: Box::new(disown), ..parts }).unwrap();
+    let last = queue.append(frame(1), true).unwrap();
+    until(|| queue.durable() == last && disowned.load(Ordering::Relaxed) > 1);
+    assert!(!figures.up(Duration::ZERO));
+    assert_eq!((store.state().batches, queue.status().released), (0, 0));
+    applier.stop(Duration::ZERO);
+    // a start that finds another queue
+    store.state().seqs.clear();
+    let (applier, _) = start(&queue, &store, &bell, &backlog);
+    until(|| store.applied_seq().unwrap() == last);
+    applier.stop(Duration::from_secs(10));
 }

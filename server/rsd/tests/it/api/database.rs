@@ -1,6 +1,7 @@
 //! RS on PostgreSQL: stopped under load, away at the start, and what is then in the database. All
 //! kinds of producers, for as long as wanted: `app/tests/e2e/outage.rs`.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -148,6 +149,55 @@ fn away_at_the_start_it_takes_records_and_stores_them_when_the_database_comes() 
     assert_eq!(house.sum("rs_apply_duplicates_total"), 0);
     assert_eq!(server.sql("SELECT count(*) FROM rs_call"), "6");
     assert_eq!(checks(&house), [format!("ok detail=\"it answers: PostgreSQL {version}\"")]);
+}
+
+/// Segments of the queue are lost, or an older copy is there, and the server cannot say what it has.
+#[test]
+fn a_queue_that_was_set_back_while_the_server_is_away_loses_nothing() {
+    let mut server = Server::start();
+    let headers = [("Content-Type", "application/json")];
+    let send = |house: &House, numbers: std::ops::Range<u64>| {
+        for number in numbers {
+            let answer = house.post("/api/v1/records", &headers, call(1, number).as_bytes());
+            assert_eq!(answer.status, 200, "{}", answer.body);
+        }
+    };
+    let stop = |house: House| {
+        house.until(|house| house.metric("rsQueueSize") == "0");
+        let House { rs, dir, .. } = house;
+        rs.stop();
+        assert!(!rs.wait().failed);
+        dir
+    };
+    let house = House::in_dir(tempfile::tempdir().unwrap(), on(&server));
+    send(&house, 0..1);
+    let dir = stop(house);
+    let (spool, copy) = (dir.path().join("rs/spool"), dir.path().join("copy"));
+    let files = |from: &Path, to: &Path| {
+        std::fs::create_dir(to).unwrap();
+        for file in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+            if file.file_type().unwrap().is_file() {
+                std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+            }
+        }
+    };
+    files(&spool, &copy);
+    let house = House::in_dir(dir, on(&server));
+    send(&house, 1..6);
+    let dir = stop(house);
+    std::fs::remove_dir_all(&spool).unwrap();
+    files(&copy, &spool);
+    server.stop();
+    let house = House::in_dir(dir, on(&server));
+    send(&house, 6..9);
+    server.run();
+    house.until(|house| house.metric("rs_apply_records_total") == "9");
+    let dir = stop(house);
+    // and goes on from there
+    let house = House::in_dir(dir, on(&server));
+    send(&house, 9..10);
+    stop(house);
+    assert_eq!(server.sql("SELECT count(*) FROM rs_call"), "10");
 }
 
 /// Nobody gets at the table of calls meanwhile, so whoever has a place keeps it.
