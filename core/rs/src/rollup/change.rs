@@ -88,10 +88,30 @@ fn shifted(row: &LevelRow, moved: &BTreeMap<LevelKey, Types>) -> Option<LevelRow
     Some(LevelRow::of(row.at, key, &level))
 }
 
-/// The rows that change when a larger bin is made of its smaller ones.
-pub(super) fn joined(at: At, old: &BinRows, children: &BinRows) -> Changes {
-    let children: Vec<_> = Figures::of_rows(children).into_iter().collect();
-    difference(old, &Figures::join(at.bin_ms, &children).rows(at))
+/// A larger bin on its way: one smaller bin after the other, since all numbers that were called in a
+/// month, day by day, would be too much at once.
+pub(super) struct Joined {
+    at: At,
+    figures: Figures,
+}
+
+impl Joined {
+    pub(super) fn of(at: At) -> Self {
+        Self { at, figures: Figures::default() }
+    }
+
+    /// Adds the next smaller bin, by its rows.
+    pub(super) fn extend(&mut self, rows: &BinRows) {
+        for (start_ms, bin) in Figures::of_rows(rows) {
+            self.figures.extend(self.at.bin_ms, start_ms, bin);
+        }
+    }
+
+    /// The rows that change.
+    pub(super) fn finish(mut self, old: &BinRows) -> Changes {
+        self.figures.limit();
+        difference(old, &self.figures.rows(self.at))
+    }
 }
 
 /// Rows of smaller bins as those of larger ones, of whichever zone, each of which is made of whole
@@ -102,8 +122,8 @@ pub fn regrouped(rows: &BinRows, of: Granularity, bins: &[Bin]) -> BinRows {
     let mut large = BinRows::default();
     for bin in bins {
         let later = small.split_off(&bin.end_ms);
-        let children: Vec<_> = std::mem::replace(&mut small, later).into_iter().collect();
-        let mut made = Figures::join(bin.start_ms, &children).rows(At::new(of, bin.start_ms));
+        let children = std::mem::replace(&mut small, later);
+        let mut made = Figures::join(bin.start_ms, children).rows(At::new(of, bin.start_ms));
         large.counts.append(&mut made.counts);
         large.levels.append(&mut made.levels);
         large.outcomes.append(&mut made.outcomes);

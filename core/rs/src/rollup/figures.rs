@@ -1,6 +1,7 @@
 //! All figures of one bin: what the rows of the bin tables say (rs.md §3.2).
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::key::{CountKey, LevelKey, Target};
 use super::level::{Level, Types, difference};
@@ -77,35 +78,40 @@ impl Figures {
     /// The figures of the bin that begins at `bin_ms`, of those of its smaller bins, by their
     /// starts.
     #[must_use]
-    pub fn join(bin_ms: i64, bins: &[(i64, Self)]) -> Self {
+    pub fn join(bin_ms: i64, bins: impl IntoIterator<Item = (i64, Self)>) -> Self {
         let mut joined = Self::default();
-        let mut levels: BTreeMap<LevelKey, Vec<(i64, &Level)>> = BTreeMap::new();
-        for (start, bin) in bins {
-            for (key, count) in &bin.counts {
-                joined.counts.entry(*key).or_default().merge(count);
-            }
-            for (key, level) in &bin.levels {
-                levels.entry(*key).or_default().push((*start, level));
-            }
-            for (key, outcome) in &bin.outcomes {
-                joined.outcomes.entry(*key).or_default().merge(outcome);
-            }
-            for (key, action) in &bin.actions {
-                joined.actions.entry(*key).or_default().merge(action);
-            }
-            for (key, quality) in &bin.quality {
-                joined.quality.entry(*key).or_default().merge(quality);
-            }
-            for (key, sketch) in &bin.latencies {
-                joined.latencies.entry(key.clone()).or_default().merge(sketch);
-            }
-            joined.texts.extend(bin.texts.iter().map(|(id, text)| (*id, text.clone())));
+        for (start_ms, bin) in bins {
+            joined.extend(bin_ms, start_ms, bin);
         }
-        let levels = levels.into_iter();
-        joined.levels =
-            levels.filter_map(|(key, levels)| Some((key, Level::join(bin_ms, levels)?))).collect();
         joined.limit();
         joined
+    }
+
+    /// Adds the next smaller bin to those that are joined already. After the last one the sum is
+    /// brought within its limits ([`Figures::limit`]).
+    pub(super) fn extend(&mut self, bin_ms: i64, start_ms: i64, bin: Self) {
+        for (key, count) in bin.counts {
+            self.counts.entry(key).or_default().merge(&count);
+        }
+        for (key, level) in bin.levels {
+            match self.levels.entry(key) {
+                Entry::Vacant(place) => drop(place.insert(level.alone(bin_ms, start_ms))),
+                Entry::Occupied(mut joined) => joined.get_mut().extend(&level),
+            }
+        }
+        for (key, outcome) in bin.outcomes {
+            self.outcomes.entry(key).or_default().merge(&outcome);
+        }
+        for (key, action) in bin.actions {
+            self.actions.entry(key).or_default().merge(&action);
+        }
+        for (key, quality) in bin.quality {
+            self.quality.entry(key).or_default().merge(&quality);
+        }
+        for (key, sketch) in bin.latencies {
+            self.latencies.entry(key).or_default().merge(&sketch);
+        }
+        self.texts.extend(bin.texts);
     }
 
     /// Brings reasons and actions within their limits.

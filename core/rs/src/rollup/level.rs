@@ -81,26 +81,36 @@ impl Level {
     /// The level of a larger bin that begins at `bin_ms`, of those of its smaller bins in which
     /// something happened, by their starts. `None` without any.
     #[must_use]
-    pub fn join<'l>(bin_ms: i64, bins: impl IntoIterator<Item = (i64, &'l Self)>) -> Option<Self> {
+    pub fn join(bin_ms: i64, bins: impl IntoIterator<Item = (i64, Self)>) -> Option<Self> {
         let mut bins = bins.into_iter();
-        let (first_ms, first) = bins.next()?;
-        let mut joined = Self { deltas: None, ..first.clone() };
-        // nothing happened before it: the level stood
-        let stood = total(&first.start);
-        if first_ms > bin_ms && stood >= joined.peak {
-            (joined.peak, joined.peak_ms) = (stood, bin_ms);
-            joined.peak_by_type.clone_from(&first.start);
-        }
-        for (_, bin) in bins {
-            for (call_type, by) in &bin.net {
-                add(&mut joined.net, *call_type, *by);
-            }
-            if bin.peak > joined.peak {
-                (joined.peak, joined.peak_ms) = (bin.peak, bin.peak_ms);
-                joined.peak_by_type.clone_from(&bin.peak_by_type);
-            }
-        }
+        let (start_ms, first) = bins.next()?;
+        let mut joined = first.alone(bin_ms, start_ms);
+        bins.for_each(|(_, bin)| joined.extend(&bin));
         Some(joined)
+    }
+
+    /// The same of the first one, which begins at `start_ms`.
+    #[must_use]
+    pub(super) fn alone(mut self, bin_ms: i64, start_ms: i64) -> Self {
+        self.deltas = None;
+        // nothing happened before it: the level stood
+        let stood = total(&self.start);
+        if start_ms > bin_ms && stood >= self.peak {
+            (self.peak, self.peak_ms) = (stood, bin_ms);
+            self.peak_by_type.clone_from(&self.start);
+        }
+        self
+    }
+
+    /// With the next one.
+    pub(super) fn extend(&mut self, bin: &Self) {
+        for (call_type, by) in &bin.net {
+            add(&mut self.net, *call_type, *by);
+        }
+        if bin.peak > self.peak {
+            (self.peak, self.peak_ms) = (bin.peak, bin.peak_ms);
+            self.peak_by_type.clone_from(&bin.peak_by_type);
+        }
     }
 
     /// `start` and `net` as one column holds them.

@@ -140,7 +140,7 @@ impl<T: Tables + ?Sized> Count<'_, T> {
     /// The rows of a bin. False: it cannot be known.
     fn bin(&mut self, of: Granularity, bin: Bin, rows: &mut BinRows) -> Result<bool, T::Error> {
         let start = self.standing.clone();
-        let mut parts = Vec::new();
+        let mut whole = Figures::default();
         for part in Zone::utc().bins(Granularity::FiveMinutes, bin.start_ms, bin.end_ms) {
             let span = (part.start_ms, part.end_ms);
             let Some(facts) = self.facts(Which::Touching(part), span)? else {
@@ -161,9 +161,8 @@ impl<T: Tables + ?Sized> Count<'_, T> {
             figures.carry(&self.standing);
             let ends = figures.levels.iter().map(|(key, level)| (*key, level.end()));
             self.standing.extend(ends);
-            parts.push((part.start_ms, figures));
+            whole.extend(bin.start_ms, part.start_ms, figures);
         }
-        let mut whole = Figures::join(bin.start_ms, &parts);
         for key in self.whose.keys() {
             let stood = start.get(&key).cloned().unwrap_or_default();
             let still = || Level::of(bin.start_ms, stood, Deltas::new());

@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn sums_stop_at_the_end_of_64_bits() {
-        let joined = Figures::join(0, &[(0, full()), (300_000, full())]);
+        let joined = Figures::join(0, [(0, full()), (300_000, full())]);
         let count = joined.counts[&COUNT];
         assert_eq!((count.count, count.duration_ms, count.port_ms), (MOST, MOST, MOST));
         let level = &joined.levels[&LEVEL];

@@ -83,7 +83,6 @@ pub fn merged(
             stands = level.end();
             parts.push((*at_ms, level));
         }
-        let parts = parts.iter().map(|(at_ms, level)| (*at_ms, level));
         let level = Level::join(bin.start_ms, parts).unwrap_or(still);
         merged.push(LevelRow::of(At::new(of, bin.start_ms), key, &level));
     }

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use self::boundary::Entering;
 use super::alias::Aliases;
-use super::change::{Remade, joined};
+use super::change::{Joined, Remade};
 use super::five::Facts;
 use super::mark::{Job, Mark, MarkRow, Span};
 use super::read::read;
@@ -327,9 +327,12 @@ impl<T: Tables + ?Sized> Work<'_, T> {
         if bin.start_ms != bin_ms || bin.start_ms < self.state.kept_ms(child) {
             return Ok(Changes::default());
         }
+        let mut joined = Joined::of(At::new(of, bin_ms));
+        for part in self.rules.zone.bins(child, bin.start_ms, bin.end_ms) {
+            joined.extend(&self.tables.rows(child, part.start_ms, part.end_ms)?);
+        }
         let old = self.tables.rows(of, bin.start_ms, bin.start_ms + 1)?;
-        let children = self.tables.rows(child, bin.start_ms, bin.end_ms)?;
-        let mut changes = joined(At::new(of, bin_ms), &old, &children);
+        let mut changes = joined.finish(&old);
         self.mark_parents(of, bin_ms, &mut changes);
         Ok(changes)
     }

@@ -74,9 +74,8 @@ impl Base {
                 None => self.five(bin),
                 Some(child) => {
                     let parts = self.bins.range((child, bin.start_ms)..(child, bin.end_ms));
-                    let parts: Vec<_> =
-                        parts.map(|((_, at), figures)| (*at, figures.clone())).collect();
-                    Figures::join(bin.start_ms, &parts)
+                    let parts = parts.map(|((_, at), figures)| (*at, figures.clone()));
+                    Figures::join(bin.start_ms, parts)
                 }
             };
             let old = self.bins.remove(&(granularity, start)).unwrap_or_default();

@@ -288,7 +288,7 @@ fn response_times_add_up() {
     let of = |at: i64, ms| (at, 310, "PAGE_FETCH".to_owned(), one(ms));
     let latencies = vec![of(TEN, 81), of(TEN + MINUTE, 95), of(TEN + 5 * MINUTE, 7)];
     let figures = made(Facts { latencies, ..Facts::default() });
-    let whole = Figures::join(TEN, &[(TEN, figures.clone()), (TEN + 5 * MINUTE, figures)]);
+    let whole = Figures::join(TEN, [(TEN, figures.clone()), (TEN + 5 * MINUTE, figures)]);
     let sketch = &whole.latencies[&(310, "PAGE_FETCH".to_owned())];
     assert_eq!((sketch.count, sketch.sum, sketch.min, sketch.max), (4, 352, 81, 95));
 }
