@@ -9,6 +9,7 @@ use model::record::{
     self, Body, CallGuid, Cdr, ComponentType, ContentHash, Kind, Notes, Phase, Record,
 };
 use model::time::Millis;
+use postcard::ser_flavors::Size;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -242,6 +243,12 @@ pub struct EventFact {
 }
 
 impl CallFact {
+    /// Bytes that it has in the state of its call.
+    #[must_use]
+    pub fn stored_bytes(&self) -> usize {
+        postcard::serialize_with_flavor(self, Size::default()).unwrap_or_default()
+    }
+
     fn of(record: &Record, cdr: &Cdr, notes: &Notes) -> Self {
         let end = (cdr.phase == Phase::End).then_some(()).and(cdr.ended_at).map(|ended_at| End {
             ended_ms: ms(ended_at),

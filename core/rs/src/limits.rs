@@ -12,8 +12,8 @@ pub const EXTRA_BYTES: usize = 16 << 10;
 /// records all of them are read. A conference of five hundred has as many.
 pub const LEGS_PER_SESSION: usize = 1000;
 /// Bytes of the facts of the calls of one GUID, or of one session id, on one day: with each of its
-/// records all of them are read. So many are a thousand with 8 KiB each; and of a GUID they leave
-/// nearly half of a share to its sessions, also where ends have taken as much again.
+/// records all of them are read. Ends have as many by themselves. So many are a thousand with 8 KiB
+/// each; and of a GUID they leave nearly half of a share to its sessions, ends counted.
 pub const STATE_BYTES: usize = 8 << 20;
 const _: () = assert!(
     2 * STATE_BYTES * HELD_PER_BYTE + LEGS_PER_SESSION * CALL_BYTES <= SHARE_BYTES / 8 * 5,
@@ -24,6 +24,11 @@ const _: () = assert!(
 pub const QUALITY_PER_SESSION: usize = 1000;
 /// Bytes of what they tell: some eighty with a hundred failures each.
 pub const QUALITY_BYTES: usize = 256 << 10;
+/// Reports of one component and session on one day, likewise: those of two calls with as many as
+/// are read of one, or of a hundred with more than a hundred each.
+pub const REPORTS_PER_SESSION: usize = 2 * REPORTS_PER_CALL;
+/// Bytes of their texts.
+pub const REPORT_BYTES: usize = 8 << 20;
 /// Calls of one component and session on one day: with each of its records all of them are read. A
 /// session id that is used again after each restart has a few; of a restart each quarter of an hour
 /// it has 96.

@@ -215,6 +215,16 @@ impl CallState {
         self.dropped.flags & flag::ERASED != 0
     }
 
+    /// Bytes of its facts ([`CallFact::stored_bytes`]): of ends, and of all else.
+    #[must_use]
+    pub fn stored_bytes(&self) -> (usize, usize) {
+        let (mut ends, mut others) = (0, 0);
+        for fact in self.facts.iter().chain(&self.leftovers) {
+            *(if fact.end.is_some() { &mut ends } else { &mut others }) += fact.stored_bytes();
+        }
+        (ends, others)
+    }
+
     /// The fact of one record, unless it found no room.
     #[must_use]
     pub fn fact(&self, id: &str) -> Option<&CallFact> {

@@ -23,6 +23,7 @@ mod changes;
 mod conflict;
 mod first;
 mod gates;
+mod held;
 mod item;
 mod latest;
 mod ledger;
@@ -44,6 +45,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::books::Books;
 use self::calls::{Calls, DayGuid};
+use self::held::Held;
 use self::ledger::Ledger;
 use self::letters::{Letters, Sorted};
 use self::moves::Moves;
@@ -80,6 +82,9 @@ pub struct Share<'b> {
     /// Bytes that it may read, and what it has read.
     limit: usize,
     weight: usize,
+    held: Held,
+    /// Bytes of what it has and will find once more.
+    again: usize,
     tasks: Vec<Task>,
     /// What the next share is told.
     rest: Vec<Task>,
@@ -140,6 +145,8 @@ impl<'b> Share<'b> {
             only,
             limit,
             weight: 0,
+            held: Held::default(),
+            again: 0,
             tasks: Vec::new(),
             rest: Vec::new(),
             whole: false,
@@ -185,8 +192,12 @@ impl<'b> Share<'b> {
 
     /// What is to be read now; `None`: [`Share::finish`] has all it needs.
     pub fn wants(&mut self, objects: &Objects) -> Option<Wants> {
-        let most = if self.whole { usize::MAX } else { self.limit.saturating_sub(self.weight) };
-        Some(Wants { most, ..self.next_wants(objects)? })
+        let mut wants = self.next_wants(objects)?;
+        wants.session_calls = self.with_calls(&wants.sessions);
+        self.again = self.held.again(&wants, self.calls.known(), objects);
+        let left = self.limit.saturating_sub(self.weight).saturating_add(self.again);
+        wants.most = if self.whole { usize::MAX } else { left };
+        Some(wants)
     }
 
     fn next_wants(&mut self, objects: &Objects) -> Option<Wants> {
@@ -222,6 +233,15 @@ impl<'b> Share<'b> {
         }
     }
 
+    /// Sessions whose calls are to be read by their names: not those of a GUID that is asked for.
+    fn with_calls(&self, sessions: &BTreeSet<SessionKey>) -> BTreeSet<SessionKey> {
+        let by_guid = |(day, _, name): &&SessionKey| match name {
+            SessionName::Guid(guid) => self.asked.guids.contains(&(*day, guid.clone())),
+            SessionName::Id(_) => false,
+        };
+        sessions.iter().filter(|session| !by_guid(session)).cloned().collect()
+    }
+
     /// What was found of what was wanted.
     ///
     /// # Errors
@@ -231,7 +251,8 @@ impl<'b> Share<'b> {
             self.halve();
             return Ok(());
         }
-        self.weight = self.weight.saturating_add(found.weight);
+        self.weight = self.weight.saturating_add(found.weight.saturating_sub(self.again));
+        self.held.put(&found.calls);
         match self.stage {
             Stage::Begin => {
                 self.ledger.found(found.ledger);

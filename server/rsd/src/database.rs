@@ -207,8 +207,8 @@ fn line(text: &str) -> String {
     text.trim_end_matches(['\r', '\n']).to_owned()
 }
 
-/// Takes the id from the spool's directory: at the next start it is a spool made anew, all that is in
-/// it is stored, and what the database has of it already is known by its id.
+/// Takes the id from the spool's directory: at the next start it is a spool made anew, all that is
+/// in it is stored, and what the database has of it already is known by its id.
 pub(crate) fn disown(spool: &Path) -> io::Result<()> {
     match fs::rename(spool.join(SPOOL_ID), spool.join(FORMER_ID)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

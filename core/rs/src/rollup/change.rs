@@ -88,8 +88,8 @@ fn shifted(row: &LevelRow, moved: &BTreeMap<LevelKey, Types>) -> Option<LevelRow
     Some(LevelRow::of(row.at, key, &level))
 }
 
-/// A larger bin on its way: one smaller bin after the other, since all numbers that were called in a
-/// month, day by day, would be too much at once.
+/// A larger bin on its way: one smaller bin after the other, since all numbers that were called in
+/// a month, day by day, would be too much at once.
 pub(super) struct Joined {
     at: At,
     figures: Figures,

@@ -267,19 +267,22 @@ impl Calls {
     pub(super) fn found_more(&mut self, calls: Vec<StoredCall>) {
         for call in calls {
             let at = (call.day, call.call_key);
-            if self.touched.contains_key(&at) || self.idle.contains_key(&at) {
-                continue;
-            }
-            if let Ok(touched) = Touched::read(&call) {
+            let is_known = self.touched.contains_key(&at) || self.idle.contains_key(&at);
+            if !is_known && let Ok(touched) = Touched::read(&call) {
                 let row = touched.state.row(None);
                 self.idle.insert(at, (touched, row));
             }
         }
     }
 
-    /// The row of one that was found and does not change.
-    pub(super) fn idle(&self, at: DayKey) -> Option<&CallRow> {
-        self.idle.get(&at).map(|(_, row)| row)
+    /// The state and the row of one that was found and does not change.
+    pub(super) fn idle(&self, at: DayKey) -> Option<(&CallState, &CallRow)> {
+        self.idle.get(&at).map(|(touched, row)| (&touched.state, row))
+    }
+
+    /// Rows of calls that were found, as far as they were made.
+    pub(super) fn known(&self) -> impl Iterator<Item = (&DayKey, &CallRow)> {
+        self.rows.iter().chain(self.idle.iter().map(|(at, (_, row))| (at, row)))
     }
 
     /// The calls that something of these sessions may belong to are made again, and those that

@@ -78,12 +78,11 @@ impl Share<'_> {
 
     /// That is here now, with what hangs on it: nothing of it is asked for again.
     pub(super) fn found_room(&mut self, mut found: Found, objects: &Objects) {
-        let calls: Vec<_> =
-            found.calls.iter().map(|it| ((it.day, it.call_key), it.state.len())).collect();
+        let calls: Vec<_> = found.calls.iter().map(|it| (it.day, it.call_key)).collect();
         self.calls.found_more(std::mem::take(&mut found.calls));
-        for (at, bytes) in calls {
-            if let Some(row) = self.calls.idle(at) {
-                self.room.has_call(at, row, bytes, objects);
+        for at in calls {
+            if let Some((state, row)) = self.calls.idle(at) {
+                self.room.has_call(at, (state, row), objects);
             }
         }
         let bytes: BTreeMap<Key, usize> =
@@ -91,6 +90,9 @@ impl Share<'_> {
         self.sessions.found(&mut found);
         for (key, session) in self.sessions.stored_quality() {
             self.room.has_quality(key, session, bytes.get(&key).copied().unwrap_or_default());
+        }
+        for (report, session) in self.sessions.stored_reports() {
+            self.room.has_report(report, session);
         }
         self.calls.have_ports(found.ports);
     }

@@ -23,9 +23,12 @@ pub struct Wants {
     pub guids: BTreeSet<(Day, String)>,
     /// Rows of `call_day` of these GUIDs.
     pub call_days: BTreeSet<String>,
-    /// Calls of these sessions, with their state; reports, which are events with a label of
-    /// [`crate::var::PREFIX`], and rows of `sq_call` of them.
+    /// Reports of these sessions, which are events with a label of [`crate::var::PREFIX`], and rows
+    /// of `sq_call` of them.
     pub sessions: BTreeSet<SessionKey>,
+    /// Those of them whose calls are wanted, too, with their state. The others are named by a GUID
+    /// all of whose calls are asked for.
+    pub session_calls: BTreeSet<SessionKey>,
     /// Rows of `call_event` by the id of their record.
     pub events: BTreeSet<DayKey>,
     /// Rows of `kept_record` by the id of the record.
@@ -47,7 +50,7 @@ pub struct Wants {
 pub struct Found {
     /// Of [`Wants::ledger`].
     pub ledger: Vec<(DayKey, ContentHash)>,
-    /// Of [`Wants::calls`], [`Wants::guids`] and [`Wants::sessions`]; one may come twice.
+    /// Of [`Wants::calls`], [`Wants::guids`] and [`Wants::session_calls`]; one may come twice.
     pub calls: Vec<StoredCall>,
     /// Of [`Wants::call_days`].
     pub call_days: Vec<(String, Day)>,
@@ -112,7 +115,7 @@ impl Found {
 
     /// Of [`Found::calls`].
     pub fn put_call(&mut self, call: StoredCall) {
-        self.weigh(CALL_BYTES.saturating_add(call.state.len().saturating_mul(HELD_PER_BYTE)));
+        self.weigh(call.weight());
         self.calls.push(call);
     }
 
@@ -156,4 +159,11 @@ pub struct StoredCall {
     pub boot: Option<i64>,
     /// `row_version`.
     pub row_version: i64,
+}
+
+impl StoredCall {
+    /// Bytes that it has in memory, roughly.
+    pub(super) const fn weight(&self) -> usize {
+        CALL_BYTES.saturating_add(self.state.len().saturating_mul(HELD_PER_BYTE))
+    }
 }

@@ -70,8 +70,7 @@ type Calls<'r> = BTreeMap<Name, Vec<(DayKey, &'r CallRow)>>;
 impl Sessions {
     pub(super) fn told_event(&mut self, at: DayKey, event: &EventFact) {
         if let Some(report) = event.report(at.1) {
-            let session = name(&event.session_id, event.guid.as_deref());
-            let session = (at.0, event.component.clone(), session);
+            let session = of_report(at.0, event);
             self.touched.insert(session.clone());
             self.reports.insert(at, (session, report));
         }
@@ -88,11 +87,9 @@ impl Sessions {
 
     /// Something of the session of a report may have changed.
     pub(super) fn touch_event(&mut self, day: Day, event: &EventFact) {
-        if !event.is_report() {
-            return;
+        if event.is_report() {
+            self.touch_again(of_report(day, event));
         }
-        let session = name(&event.session_id, event.guid.as_deref());
-        self.touch_again((day, event.component.clone(), session));
     }
 
     pub(super) fn touch_quality(&mut self, day: Day, record: &Record) {
@@ -181,6 +178,11 @@ impl Sessions {
     /// The keys of the facts of quality that were stored, with their sessions.
     pub(super) fn stored_quality(&self) -> impl Iterator<Item = (Key, SessionKey)> {
         self.stored_quality.iter().map(|((_, id_key), (session, _))| (*id_key, session.clone()))
+    }
+
+    /// The reports that were stored, with their sessions.
+    pub(super) fn stored_reports(&self) -> impl Iterator<Item = (&Report, SessionKey)> {
+        self.stored_reports.values().map(|(session, report)| (report, session.clone()))
     }
 
     pub(super) fn found(&mut self, found: &mut Found) {
@@ -422,6 +424,11 @@ fn name(session_id: &str, guid: Option<&str>) -> SessionName {
         Some(guid) if session_id.is_empty() => SessionName::Guid(guid.to_owned()),
         _ => SessionName::Id(session_id.to_owned()),
     }
+}
+
+/// The session of a report.
+pub(super) fn of_report(day: Day, event: &EventFact) -> Session {
+    (day, event.component.clone(), name(&event.session_id, event.guid.as_deref()))
 }
 
 /// The session of a fact of quality.

@@ -26,7 +26,7 @@ impl Share<'_> {
         let call = good.fact.keys.call_key.map(|key| (day, key));
         let verdict = self.ledger.judge(at, good);
         if matches!(verdict, Verdict::New | Verdict::Replaces(_))
-            && let Err(cause) = self.room.take(good, day, item.origin.body.len(), objects)
+            && let Err(cause) = self.room.take(good, day, objects)
         {
             self.letters.refuse(item, cause);
             return Ok(());

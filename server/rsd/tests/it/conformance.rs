@@ -8,6 +8,7 @@ mod made;
 mod annex;
 mod bin_questions;
 mod bins;
+mod cuts;
 pub(crate) mod custody;
 mod epochs;
 pub(crate) mod erasing;
@@ -20,6 +21,7 @@ mod latest;
 mod much;
 mod own;
 mod questions;
+mod reports;
 mod reused;
 mod rollups;
 mod said;
@@ -117,7 +119,7 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
 /// A story of the jobs that keep a database.
 type Kept = (&'static str, fn(&dyn Store));
 
-const KEPT: [Kept; 27] = [
+const KEPT: [Kept; 29] = [
     ("erased", erasing::a_number),
     ("forgotten", erasing::a_call),
     ("sixty_days", keeping::sixty_days),
@@ -137,7 +139,9 @@ const KEPT: [Kept; 27] = [
     ("said", said::in_its_own_call),
     ("so_much", said::so_much),
     ("much", much::sessions_at_once),
+    ("cuts", cuts::of_each_kind),
     ("ports", much::ports_of_one_guid),
+    ("reports", reports::of_each_call),
     ("figures", figures::figures),
     ("own_days", figures::own),
     ("tables", figures::tables),

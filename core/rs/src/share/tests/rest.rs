@@ -1,7 +1,7 @@
 //! Shares that may read little: the rest is left to the next ones, and nothing shows it.
 
 use super::*;
-use crate::limits::CALL_BYTES;
+use crate::limits::{CALL_BYTES, HELD_PER_BYTE};
 
 /// A call of a session id that was used again.
 fn again(session: usize, call: usize) -> Message {
@@ -89,27 +89,54 @@ fn guids_neither_join_sessions_nor_part_them() {
     }
 }
 
-/// A conference: all of it is read with each of its sessions, so they are read together.
+/// A call of a conference with much to tell.
+fn of_conference(of: usize, phase: &str, bytes: usize) -> Message {
+    let begins = Millis(1_795_341_600_000);
+    let id = format!("mcp-1:s{of}/cdr.{phase}/0");
+    let notes = "n".repeat(bytes);
+    let more = json!({"id": id, "started_at": begins, "guid": GUID, "notes": notes});
+    mcp(phase, &format!("s{of}"), 700, more)
+}
+
+/// All of it is read with each of its sessions, so they are read together.
 #[test]
 fn the_sessions_of_a_guid_are_few_shares() {
-    let told = |of: usize| {
-        let Message(text, _) = again(of, 0);
-        made(serde_json::from_str(&text).unwrap(), json!({"guid": GUID}))
-    };
-    let (before, news) = ((0..200).map(told), (200..260).map(told));
-    let (before, news) = (before.collect::<Vec<_>>(), news.collect::<Vec<_>>());
-    let mut weighs = 0;
-    for (part, shares) in [(None, 1), (Some(8), 2)] {
+    let before: Vec<_> = (0..260).map(|of| of_conference(of, "start", 6000)).collect();
+    let new = (260..300).map(|of| of_conference(of, "start", 10));
+    let news: Vec<_> = (0..60).map(|of| of_conference(of, "end", 10)).chain(new).collect();
+    let mut whole = Tables::default();
+    whole.apply(&before.iter().collect::<Vec<_>>());
+    let mut small = whole.clone();
+    whole.apply(&news.iter().collect::<Vec<_>>());
+    let weight = |line: &CallLine| CALL_BYTES + line.state.len() * HELD_PER_BYTE;
+    let weighs: usize = whole.calls.values().map(weight).sum();
+    // of what it weighs five eighths of a share at most, as its limit says
+    (small.limit, small.shares, small.read) = (Some(weighs * 8 / 5), 0, 0);
+    small.apply(&news.iter().collect::<Vec<_>>());
+    assert!(small.shares <= 2, "{}", small.shares);
+    assert!(small.read <= 3 * weighs, "{} of {weighs}", small.read);
+    assert_eq!(small.seen(), whole.seen());
+}
+
+/// What there is room for does not depend on which of it is taken first.
+#[test]
+fn a_cut_share_has_as_much_room_as_a_whole_one() {
+    let before: Vec<_> = (0..400)
+        .map(|of| {
+            let begins = Millis(1_795_255_200_000);
+            let more = json!({"id": format!("mcp-1:s{of}/cdr.start/1"), "started_at": begins});
+            mcp("start", &format!("s{of}"), 700, more)
+        })
+        .collect();
+    let of = |phase: &'static str| (0..400).map(move |of| of_conference(of, phase, 15_000));
+    let news: Vec<_> = of("start").chain(of("end")).collect();
+    for limit in [None, Some(1_000_000)] {
         let mut tables = Tables::default();
         tables.apply(&before.iter().collect::<Vec<_>>());
-        // of what it weighs five eighths of a share at most, as its limit says
-        let limit = part.map(|part| weighs * part / 5);
-        (tables.limit, tables.shares, tables.read) = (limit, 0, 0);
-        tables.apply(&news.iter().collect::<Vec<_>>());
-        assert!(tables.shares <= shares, "{}", tables.shares);
-        weighs = weighs.max(tables.read);
-        assert!(tables.read <= 3 * weighs, "{} of {weighs}", tables.read);
-        assert_eq!(tables.calls.len(), 260);
+        (tables.limit, tables.shares) = (limit, 0);
+        let counts = tables.apply(&news.iter().collect::<Vec<_>>());
+        assert_eq!((counts.stored, counts.dead), (800, 0), "{limit:?}");
+        assert_eq!(tables.shares > 2, limit.is_some(), "{}", tables.shares);
     }
 }
 

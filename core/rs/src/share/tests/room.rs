@@ -3,8 +3,10 @@
 
 use super::*;
 use crate::limits::{
-    CALLS_PER_SESSION, LEGS_PER_SESSION, QUALITY_BYTES, QUALITY_PER_SESSION, STATE_BYTES,
+    CALLS_PER_SESSION, LEGS_PER_SESSION, QUALITY_BYTES, QUALITY_PER_SESSION, REPORTS_PER_SESSION,
+    STATE_BYTES,
 };
+use crate::merge::CallState;
 
 fn apply(tables: &mut Tables, messages: &[Message]) -> Counts {
     let mut counts = Counts::default();
@@ -78,10 +80,35 @@ fn the_calls_of_a_session_have_so_many_bytes_on_a_day() {
         (0..calls).flat_map(|call| (0..60).map(move |number| update(call, number))).collect();
     let mut tables = Tables::default();
     let counts = apply(&mut tables, &updates);
-    let bytes: usize = tables.calls.values().map(|line| line.state.len()).sum();
+    let state = |line: &CallLine| CallState::decode(&line.state).unwrap().stored_bytes();
+    let bytes: usize = tables.calls.values().map(|line| state(line).1).sum();
     assert!(bytes <= STATE_BYTES && bytes > STATE_BYTES / 4 * 3, "{bytes}");
     assert!(counts.dead > 0 && counts.stored + counts.dead == updates.len() as u64, "{counts:?}");
     assert!(tables.letters.iter().all(|letter| letter.field == "session_id"));
+}
+
+/// Those of all its calls together.
+#[test]
+fn a_session_has_so_many_reports_on_a_day() {
+    let report = |number: usize| {
+        let record = json!({
+            "schema": 1, "kind": "var", "id": format!("mcp-1:A/var/0.{number}"), "time": at(5),
+            "producer": {"name": "mcp-1"}, "component": {"name": "mcp-1", "type": "MCP"},
+            "session_id": "A", "verb": "call_notes", "text": "t",
+        });
+        made(record, json!({}))
+    };
+    let stored: Vec<_> = (1..=REPORTS_PER_SESSION).map(report).collect();
+    let mut tables = Tables::default();
+    // at once, since with each batch all of them are read
+    let counts = tables.apply(&stored.iter().collect::<Vec<_>>());
+    assert_eq!((counts.stored, counts.dead), (REPORTS_PER_SESSION as u64, 0));
+    let more = [report(REPORTS_PER_SESSION + 1), report(1), mcp("start", "A", 1, json!({}))];
+    let counts = apply(&mut tables, &more);
+    assert_eq!((counts.stored, counts.dead, counts.duplicates), (1, 1, 1));
+    let letter = tables.letters.last().unwrap();
+    assert_eq!((letter.code, &*letter.field), ("bad_value", "session_id"));
+    assert!(letter.text.contains("16384 reports"), "{}", letter.text);
 }
 
 fn failed(number: usize, failures: usize) -> Message {

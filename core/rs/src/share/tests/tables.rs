@@ -53,7 +53,7 @@ impl Tables {
             let by_guid = line.row.guid.clone().map(SessionName::Guid);
             let is_rm = line.row.component_type == model::record::ComponentType::Rm.number();
             let asked =
-                |name| !is_rm && wants.sessions.contains(&(line.day, line.component_id, name));
+                |name| !is_rm && wants.session_calls.contains(&(line.day, line.component_id, name));
             wants.calls.contains(at)
                 || guid.is_some_and(|guid| wants.guids.contains(&guid))
                 || asked(session)

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::ComponentType;
 use rs::Day;
-use rs::limits::{HELD_PER_BYTE, REPORTS_PER_CALL, ROW_BYTES};
-use rs::share::{CallLine, Changes, Found, QualityRow, SessionKey, SessionName};
+use rs::limits::{HELD_PER_BYTE, ROW_BYTES};
+use rs::share::{CallLine, Changes, Found, QualityRow, SessionKey, SessionName, Wants};
 use rs::var::{self, Report, VarActionRow, VarCallRow, VarCustomRow, VarRows};
 use tokio_postgres::Row;
 
@@ -16,15 +16,17 @@ use crate::store::StoreError;
 
 /// Calls, reports, quality and ports of sessions: four statements for each day and way to name
 /// them.
-pub(super) fn load(
-    link: &mut Link,
-    sessions: &BTreeSet<SessionKey>,
-    found: &mut Found,
-) -> Result<(), StoreError> {
-    for (at, group) in &groups(sessions) {
+pub(super) fn load(link: &mut Link, wants: &Wants, found: &mut Found) -> Result<(), StoreError> {
+    for (at, group) in &groups(&wants.session_calls) {
+        calls(link, *at, group, found)?;
+        if found.is_cut() {
+            return Ok(());
+        }
+    }
+    for (at, group) in &groups(&wants.sessions) {
         of_group(link, *at, group, found)?;
         if found.is_cut() {
-            break;
+            return Ok(());
         }
     }
     Ok(())
@@ -52,43 +54,50 @@ pub(super) fn groups(sessions: &BTreeSet<SessionKey>) -> BTreeMap<(Day, bool), G
     groups
 }
 
+/// Sessions, as `w`.
+const WANTED: &str = "unnest($2::bigint[], $3::text[] COLLATE \"C\") AS w (component, name)";
+
+fn calls(
+    link: &mut Link,
+    (day, by_guid): (Day, bool),
+    Group { components, names }: &Group<'_>,
+    found: &mut Found,
+) -> Result<(), StoreError> {
+    let name = if by_guid { "guid" } else { "session_id" };
+    // no fact names a call of RM
+    let which = format!(
+        "(component_id, {name}) IN (SELECT component, name FROM {WANTED})
+         AND component_type <> $4"
+    );
+    let rm = i16::from(ComponentType::Rm.number());
+    load::calls(link, day, &which, &[&signed(day), components, names, &rm], found)
+}
+
 fn of_group(
     link: &mut Link,
     (day, by_guid): (Day, bool),
     group: &Group<'_>,
     found: &mut Found,
 ) -> Result<(), StoreError> {
-    let (calls, which) = match by_guid {
-        false => ("session_id", "t.session_id = w.name"),
-        true => ("guid", "t.session_id = '' AND t.guid = w.name"),
+    let which = match by_guid {
+        false => "t.session_id = w.name",
+        true => "t.session_id = '' AND t.guid = w.name",
     };
     let Group { components, names } = group;
     let at = signed(day);
-    let wanted = "unnest($2::bigint[], $3::text[] COLLATE \"C\") AS w (component, name)";
-    // no fact names a call of RM
-    let calls = format!(
-        "(component_id, {calls}) IN (SELECT component, name FROM {wanted})
-         AND component_type <> $4"
-    );
-    let rm = i16::from(ComponentType::Rm.number());
-    load::calls(link, day, &calls, &[&at, components, names, &rm], found)?;
-    if found.is_cut() {
-        return Ok(());
-    }
-    let first = i64::try_from(REPORTS_PER_CALL).unwrap_or(i64::MAX).saturating_add(1);
+    // each session by its index, which `OFFSET` makes sure of
     let sql = format!(
         "SELECT id_key, time_ms, seq, label, text, component, name
          FROM (SELECT e.*, w.component, w.name,
              sum(own) OVER (ROWS UNBOUNDED PRECEDING) AS so_far
-           FROM {wanted}
+           FROM {WANTED}
            CROSS JOIN LATERAL (SELECT id_key, time_ms, seq, label, text,
                {ROW_BYTES} + octet_length(coalesce(text, '')) AS own FROM rs_call_event t
              WHERE t.day = $1 AND t.component_id = w.component AND {which}
-               AND t.label LIKE 'com.genesyslab.var.%'
-             ORDER BY time_ms, seq, id_key LIMIT $4) e) r
-         WHERE so_far - own <= $5::bigint"
+               AND t.label LIKE 'com.genesyslab.var.%' OFFSET 0) e) r
+         WHERE so_far - own <= $4::bigint"
     );
-    let rows = link.query(&sql, &[&at, components, names, &first, &load::most(found)])?;
+    let rows = link.query(&sql, &[&at, components, names, &load::most(found)])?;
     for row in &rows {
         found.put_report((day, row.get(5), named(row.get(6), by_guid)), report(row));
     }
@@ -96,7 +105,7 @@ fn of_group(
         return Ok(());
     }
     let sql = format!(
-        "{} FROM {wanted}
+        "{} FROM {WANTED}
            JOIN rs_sq_call t ON t.day = $1 AND t.component_id = w.component AND {which}) q
          WHERE so_far - own <= $4::bigint",
         summed()
@@ -107,7 +116,7 @@ fn of_group(
         return Ok(());
     }
     let sql = format!(
-        "SELECT w.component, w.name FROM {wanted}
+        "SELECT w.component, w.name FROM {WANTED}
          CROSS JOIN LATERAL (SELECT FROM rs_call_event t
            WHERE t.day = $1 AND t.component_id = w.component AND {which}
              AND t.log_id IN ('asr_open', 'asr_close', 'tts_open', 'tts_close') LIMIT 1) e"

@@ -61,7 +61,7 @@ fn load(link: &mut Link, wants: &Wants) -> Result<Found, StoreError> {
         let rows = link.query(sql, &[&guids])?;
         found.call_days.extend(rows.iter().map(|row| (row.get(0), unsigned(row.get(1)))));
     }
-    hanging::load(link, &wants.sessions, &mut found)?;
+    hanging::load(link, wants, &mut found)?;
     if found.is_cut() {
         return Ok(found);
     }

@@ -26,7 +26,7 @@ pub(super) fn column<R, T: ToSql + Sync>(
     rows.into_iter().map(value).collect()
 }
 
-/// Writes everything, in an open transaction.
+/// Writes everything but what came of retries, in an open transaction.
 pub(super) fn save(link: &mut Link, changes: &Changes, now_ms: i64) -> Result<(), StoreError> {
     ledger(link, changes)?;
     for (day, keys) in by_day(&changes.gone) {
@@ -44,7 +44,6 @@ pub(super) fn save(link: &mut Link, changes: &Changes, now_ms: i64) -> Result<()
     hanging::quality(link, changes)?;
     kept(link, changes)?;
     letters(link, changes)?;
-    settled(link, changes)?;
     books(link, changes)?;
     marks::put(link, changes.marks.iter().copied(), now_ms)?;
     marks::latest(link, &changes.latest)
@@ -259,12 +258,13 @@ fn letters(link: &mut Link, changes: &Changes) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What came of retries.
-fn settled(link: &mut Link, changes: &Changes) -> Result<(), StoreError> {
-    for line in retried(&changes.settled) {
+/// What came of retries, in all shares: of several of one letter the last one counts.
+pub(super) fn settle(link: &mut Link, mut settled: Vec<Settled>) -> Result<(), StoreError> {
+    settled.sort_by_key(|settled| settled.retries);
+    for line in retried(&settled) {
         note(link, &line)?;
     }
-    for Settled { no, retries, refused, .. } in &changes.settled {
+    for Settled { no, retries, refused, .. } in &settled {
         let retries = i32::try_from(*retries).unwrap_or(i32::MAX);
         match refused {
             None => link.execute(

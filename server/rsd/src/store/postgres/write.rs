@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::time::Millis;
 use rs::erase::{Erased, Secret};
-use rs::share::{Attempt, Batch, Changes, Counts, Mention, Objects, Share, Tally, bisect};
+use rs::share::{Attempt, Batch, Changes, Counts, Mention, Objects, Settled, Share, Tally, bisect};
 use rs::{Day, Key, key};
 
 use super::erasing;
 use super::link::Link;
 use super::load::{ask, signed};
 use super::objects;
-use super::save::save;
+use super::save::{save, settle};
 use crate::store::keeping::Judge;
 use crate::store::{Applied, Arrival, StoreError, Turned, prepare};
 
@@ -139,7 +139,8 @@ impl Writer {
             true => bisect(&mut part, &items)?,
             false => part.run(|share| tell(share, &items))?,
         }
-        let done = part.done;
+        let mut done = part.done;
+        settle(link, std::mem::take(&mut done.settled))?;
         objects::touch(link, &objects.touched(mentioned), now_ms)?;
         link.execute(
             "INSERT INTO rs_spool_cursor VALUES ($1, $2, $3, $4)
@@ -180,6 +181,8 @@ struct Done {
     tally: Tally,
     changed: BTreeMap<Key, Turned>,
     ended: BTreeSet<(Day, Key)>,
+    /// Not written yet.
+    settled: Vec<Settled>,
 }
 
 impl Done {
@@ -190,6 +193,7 @@ impl Done {
         self.changed.extend(changed);
         self.ended.extend(&changes.ended);
         self.tally.add(changes.tally);
+        self.settled.extend(changes.settled);
     }
 
     fn add(&mut self, other: Self) {
@@ -197,6 +201,7 @@ impl Done {
         self.changed.extend(other.changed);
         self.ended.extend(other.ended);
         self.tally.add(other.tally);
+        self.settled.extend(other.settled);
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use model::record::{ComponentType, ContentHash};
 use rs::integrity::Gap;
-use rs::limits::REPORTS_PER_CALL;
 use rs::share::{
     EventRow, Found, Mention, Objects, QualityRow, SessionKey, SessionName, Share, StoredCall,
     StreamRow, Wants,
@@ -148,7 +147,12 @@ fn hanging(files: &mut Files<'_>, wants: &Wants, found: &mut Found) -> Result<()
     }
     for session in &wants.sessions {
         files.of(session.0, |db| {
-            of_session(db, session, found)?;
+            if wants.session_calls.contains(session) {
+                calls_of_session(db, session, found)?;
+            }
+            if !found.is_cut() {
+                of_session(db, session, found)?;
+            }
             if !found.is_cut() && has_ports(db, session)? {
                 found.ports.push(session.clone());
             }
@@ -201,30 +205,38 @@ fn calls(
     Ok(())
 }
 
-/// Calls, reports and quality of one session. No fact names one of RM's.
+/// Calls of one session. No fact names one of RM's.
+fn calls_of_session(
+    db: &Connection,
+    session: &SessionKey,
+    found: &mut Found,
+) -> Result<(), StoreError> {
+    let (day, component_id, name) = session;
+    let (which, value) = match name {
+        SessionName::Id(id) => {
+            ("component_id = ?1 AND session_id = ?2 AND component_type <> ?3", id)
+        }
+        SessionName::Guid(guid) => {
+            ("component_id = ?1 AND guid = ?2 AND component_type <> ?3", guid)
+        }
+    };
+    let rm = ComponentType::Rm.number();
+    calls(db, *day, which, params![component_id, value, rm], found)
+}
+
+/// Reports and quality of one session.
 fn of_session(db: &Connection, session: &SessionKey, found: &mut Found) -> Result<(), StoreError> {
     let (day, component_id, name) = session;
     let (which, value) = match name {
         SessionName::Id(id) => ("session_id = ?2", id),
         SessionName::Guid(guid) => ("session_id = '' AND guid = ?2", guid),
     };
-    let of_calls = match name {
-        SessionName::Id(_) => "component_id = ?1 AND session_id = ?2 AND component_type <> ?3",
-        SessionName::Guid(_) => "component_id = ?1 AND guid = ?2 AND component_type <> ?3",
-    };
-    let rm = ComponentType::Rm.number();
-    calls(db, *day, of_calls, params![component_id, value, rm], found)?;
-    if found.is_cut() {
-        return Ok(());
-    }
     let reports = format!(
         "SELECT id_key, time_ms, seq, label, text FROM rs_call_event
-         WHERE component_id = ?1 AND {which} AND label GLOB 'com.genesyslab.var.*'
-         ORDER BY time_ms, seq, id_key LIMIT ?3"
+         WHERE component_id = ?1 AND {which} AND label GLOB 'com.genesyslab.var.*'"
     );
     let mut statement = db.prepare_cached(&reports)?;
-    let most = i64::try_from(REPORTS_PER_CALL).unwrap_or(i64::MAX).saturating_add(1);
-    let rows = statement.query_map(params![component_id, value, most], |row| {
+    let rows = statement.query_map(params![component_id, value], |row| {
         Ok(Report {
             id_key: row.get(0)?,
             time_ms: row.get(1)?,

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rs::erase::Secret;
-use rs::share::{Batch, Changes, Counts, Mention, Objects, Share, Tally};
+use rs::share::{Batch, Changes, Counts, Mention, Objects, Settled, Share, Tally};
 use rs::{Day, Key};
 
 use super::failure::Failure;
@@ -50,6 +50,8 @@ pub(super) struct Done {
     pub(super) tally: Tally,
     pub(super) changed: BTreeMap<Key, Turned>,
     pub(super) ended: BTreeSet<(Day, Key)>,
+    /// Not written yet.
+    settled: Vec<Settled>,
 }
 
 /// What happens with what an attempt has written.
@@ -113,6 +115,7 @@ impl Work<'_> {
             link.rollback().await?;
             return Ok(Attempt::Learn(wanted));
         }
+        save::settle(link, std::mem::take(&mut done.settled)).await?;
         if end == End::Undo {
             link.rollback().await?;
             return Ok(Attempt::Done(done, applied));
@@ -133,6 +136,7 @@ impl Done {
         self.changed.extend(changed);
         self.ended.extend(&changes.ended);
         self.tally.add(changes.tally);
+        self.settled.extend(changes.settled);
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use rs::Intervals;
 use rs::integrity::Gap;
-use rs::limits::REPORTS_PER_CALL;
 use rs::share::{
     EventRow, Found, QualityRow, SessionKey, SessionName, StoredCall, StreamKey, StreamRow, Wants,
 };
@@ -42,7 +41,7 @@ pub(super) async fn load(link: &mut Link, wants: &Wants) -> Result<Found, Failur
         let read = |cells: &Cells<'_>| Ok((cells.some(0, Cells::text)?, cells.day(1)?));
         found.call_days = link.ask(sql::DAYS_OF_GUIDS, &[&guids], read).await?;
     }
-    of_sessions(link, &wants.sessions, &mut found).await?;
+    of_sessions(link, wants, &mut found).await?;
     if found.is_cut() {
         return Ok(found);
     }
@@ -91,70 +90,97 @@ pub(super) async fn cursor(
     Ok(seq.first().copied().unwrap_or(0).cast_unsigned())
 }
 
-/// Calls, reports, quality and ports of sessions.
-async fn of_sessions(
-    link: &mut Link,
-    sessions: &BTreeSet<SessionKey>,
-    found: &mut Found,
-) -> Result<(), Failure> {
-    let by_guid = |session: &&SessionKey| matches!(session.2, SessionName::Guid(_));
-    let (guids, ids): (Vec<_>, Vec<_>) = sessions.iter().partition(by_guid);
-    let statements = [
-        (
-            ids,
-            SessionName::Id as fn(String) -> SessionName,
-            sql::CALLS_BY_SESSION,
-            sql::REPORTS,
-            sql::QUALITY,
-            sql::PORTS,
-        ),
-        (
-            guids,
-            SessionName::Guid,
-            sql::CALLS_BY_SESSION_GUID,
-            sql::REPORTS_BY_GUID,
-            sql::QUALITY_BY_GUID,
-            sql::PORTS_BY_GUID,
-        ),
-    ];
-    let most = i64::try_from(REPORTS_PER_CALL).unwrap_or(i64::MAX).saturating_add(1);
-    for (sessions, named, calls, reports, quality, ports) in statements {
-        if sessions.is_empty() {
-            continue;
-        }
-        let sessions = row::sessions(sessions.into_iter().map(|(day, component, name)| {
+/// A way to name sessions, and what is asked of those.
+struct Way {
+    by_guid: bool,
+    calls: Statement,
+    reports: Statement,
+    quality: Statement,
+    ports: Statement,
+}
+
+const WAYS: [Way; 2] = [
+    Way {
+        by_guid: false,
+        calls: sql::CALLS_BY_SESSION,
+        reports: sql::REPORTS,
+        quality: sql::QUALITY,
+        ports: sql::PORTS,
+    },
+    Way {
+        by_guid: true,
+        calls: sql::CALLS_BY_SESSION_GUID,
+        reports: sql::REPORTS_BY_GUID,
+        quality: sql::QUALITY_BY_GUID,
+        ports: sql::PORTS_BY_GUID,
+    },
+];
+
+impl Way {
+    /// Those of the sessions that are named so; `None`: there are none.
+    fn of(&self, sessions: &BTreeSet<SessionKey>) -> Option<String> {
+        let is_own = |of: &&SessionKey| matches!(of.2, SessionName::Guid(_)) == self.by_guid;
+        let mut own = sessions.iter().filter(is_own).peekable();
+        own.peek()?;
+        Some(row::sessions(own.map(|(day, component, name)| {
             let (SessionName::Id(name) | SessionName::Guid(name)) = name;
             (*day, *component, name.as_str())
-        }));
-        self::calls(link, calls, &sessions, found).await?;
-        if found.is_cut() {
-            return Ok(());
-        }
-        let rows = i64::try_from(found.rows_left()).unwrap_or(i64::MAX);
-        let values: [&dyn ToSql; 3] = [&sessions, &most, &rows];
-        let of = |cells: &Cells<'_>| {
-            let name = named(cells.some(2, Cells::text)?);
-            Ok((cells.day(0)?, cells.some(1, Cells::number)?, name))
-        };
-        let put = |found: &mut Found, cells: &Cells<'_>| {
-            found.put_report(of(cells)?, report(cells)?);
-            Ok(())
-        };
-        fill(link, (reports, &values), found, put).await?;
-        if found.is_cut() {
-            return Ok(());
-        }
-        let rows = i64::try_from(found.rows_left()).unwrap_or(i64::MAX);
-        let put = |found: &mut Found, cells: &Cells<'_>| {
-            found.put_quality(of_quality(cells)?);
-            Ok(())
-        };
-        fill(link, (quality, &[&sessions, &rows]), found, put).await?;
-        if found.is_cut() {
-            return Ok(());
-        }
-        found.ports.extend(link.ask(ports, &[&sessions], of).await?);
+        })))
     }
+
+    /// The session that the first cells of a row name.
+    fn key(&self, cells: &Cells<'_>) -> Result<SessionKey, Failure> {
+        let name = cells.some(2, Cells::text)?;
+        let name = if self.by_guid { SessionName::Guid(name) } else { SessionName::Id(name) };
+        Ok((cells.day(0)?, cells.some(1, Cells::number)?, name))
+    }
+}
+
+/// Calls, reports, quality and ports of sessions.
+async fn of_sessions(link: &mut Link, wants: &Wants, found: &mut Found) -> Result<(), Failure> {
+    for way in &WAYS {
+        if let Some(sessions) = way.of(&wants.session_calls) {
+            calls(link, way.calls, &sessions, found).await?;
+        }
+        if found.is_cut() {
+            return Ok(());
+        }
+        if let Some(sessions) = way.of(&wants.sessions) {
+            hanging(link, way, &sessions, found).await?;
+        }
+        if found.is_cut() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Reports, quality and ports of sessions that are named in one way.
+async fn hanging(
+    link: &mut Link,
+    way: &Way,
+    sessions: &str,
+    found: &mut Found,
+) -> Result<(), Failure> {
+    let rows = i64::try_from(found.rows_left()).unwrap_or(i64::MAX);
+    let put = |found: &mut Found, cells: &Cells<'_>| {
+        found.put_report(way.key(cells)?, report(cells)?);
+        Ok(())
+    };
+    fill(link, (way.reports, &[&sessions, &rows]), found, put).await?;
+    if found.is_cut() {
+        return Ok(());
+    }
+    let rows = i64::try_from(found.rows_left()).unwrap_or(i64::MAX);
+    let put = |found: &mut Found, cells: &Cells<'_>| {
+        found.put_quality(of_quality(cells)?);
+        Ok(())
+    };
+    fill(link, (way.quality, &[&sessions, &rows]), found, put).await?;
+    if found.is_cut() {
+        return Ok(());
+    }
+    found.ports.extend(link.ask(way.ports, &[&sessions], |cells| way.key(cells)).await?);
     Ok(())
 }
 

@@ -27,7 +27,7 @@ pub(super) async fn prepare(link: &mut Link) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes everything.
+/// Writes everything but what came of retries.
 pub(super) async fn save(link: &mut Link, changes: &Changes, now_ms: i64) -> Result<(), Failure> {
     ledger(link, changes).await?;
     for (day, id_key) in &changes.gone {
@@ -351,10 +351,16 @@ async fn records(link: &mut Link, changes: &Changes) -> Result<(), Failure> {
         ];
         link.run(sql::LETTER_INSERT, &values).await?;
     }
-    for line in retried(&changes.settled) {
+    Ok(())
+}
+
+/// What came of retries, in all shares: of several of one letter the last one counts.
+pub(super) async fn settle(link: &mut Link, mut settled: Vec<Settled>) -> Result<(), Failure> {
+    settled.sort_by_key(|settled| settled.retries);
+    for line in retried(&settled) {
         note(link, &line).await?;
     }
-    for Settled { no, retries, refused, .. } in &changes.settled {
+    for Settled { no, retries, refused, .. } in &settled {
         let retries = int(*retries);
         match refused {
             None => link.run(custody::LETTER_STORED, &[no, &retries]).await?,

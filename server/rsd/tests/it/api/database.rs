@@ -151,7 +151,8 @@ fn away_at_the_start_it_takes_records_and_stores_them_when_the_database_comes() 
     assert_eq!(checks(&house), [format!("ok detail=\"it answers: PostgreSQL {version}\"")]);
 }
 
-/// Segments of the queue are lost, or an older copy is there, and the server cannot say what it has.
+/// Segments of the queue are lost, or an older copy is there, and the server cannot say what it
+/// has.
 #[test]
 fn a_queue_that_was_set_back_while_the_server_is_away_loses_nothing() {
     let mut server = Server::start();

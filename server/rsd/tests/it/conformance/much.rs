@@ -8,19 +8,20 @@ use serde_json::{Value, json};
 
 use super::NOW;
 use super::figures::roll;
-use super::made::{Made, arrivals, event, guid, mcp, var};
+use super::made::{Call, Made, arrivals, event, guid, mcp, var};
 
 const SESSIONS: usize = 40;
 const CALLS: u64 = 60;
 /// Of an unknown field of each call, in bytes.
-const FILL: usize = 15_000;
+pub(super) const FILL: usize = 15_000;
 
 pub(super) fn sessions_at_once(store: &dyn Store) {
     let all = SESSIONS * usize::try_from(CALLS).unwrap();
     assert!(all * (CALL_BYTES + FILL * HELD_PER_BYTE) > SHARE_BYTES, "one share cannot read it");
     let session = |of: usize| format!("A{of:03}");
     for of in 0..SESSIONS {
-        let calls: Vec<Made> = (0..CALLS).map(|call| filled(&session(of), call * 60)).collect();
+        let calls: Vec<Made> =
+            (0..CALLS).map(|call| filled(&mcp(&session(of), call * 60))).collect();
         let seq = u64::try_from(of).unwrap() + 1;
         assert_eq!(store.apply(&arrivals(&calls, seq, 100), NOW).unwrap().dead, 0);
     }
@@ -34,8 +35,9 @@ pub(super) fn sessions_at_once(store: &dyn Store) {
     assert_eq!((applied.stored, applied.duplicates, applied.changed.len()), (0, 40, 0));
 }
 
-fn filled(session: &str, start: u64) -> Made {
-    let mut record: Value = serde_json::from_str(&mcp(session, start).start().body()).unwrap();
+/// The start of a call, with much in it.
+pub(super) fn filled(call: &Call) -> Made {
+    let mut record: Value = serde_json::from_str(&call.start().body()).unwrap();
     record["x_fill"] = json!("f".repeat(FILL));
     Made::of(&record)
 }

@@ -37,7 +37,7 @@ macro_rules! sessions {
     };
 }
 
-/// What lies beside calls of the sessions.
+/// What lies beside calls of the sessions; so many rows (2) at most of what may be very much.
 macro_rules! of_sessions {
     ($columns:literal, $table:literal, $which:literal, $more:literal) => {
         concat!(
@@ -72,19 +72,13 @@ macro_rules! calls {
     };
 }
 
-/// Of each session the first ones (2), of all so many (3).
 macro_rules! reports {
     ($which:literal) => {
-        concat!(
-            "SELECT TOP (@P3) e.d, e.c, e.s, e.id_key, e.time_ms, e.seq, e.label, e.text FROM (",
-            of_sessions!(
-                "j.d, j.c, j.s, t.id_key, t.time_ms, t.seq, t.label, t.text,
-  ROW_NUMBER() OVER (PARTITION BY j.d, j.c, j.s ORDER BY t.time_ms, t.seq, t.id_key) AS n",
-                "rs_call_event AS t",
-                $which,
-                " AND t.label LIKE N'com.genesyslab.var.%'"
-            ),
-            "\n) AS e WHERE e.n <= @P2"
+        of_sessions!(
+            "TOP (@P2) j.d, j.c, j.s, t.id_key, t.time_ms, t.seq, t.label, t.text",
+            "rs_call_event AS t",
+            $which,
+            "\n  AND t.label LIKE N'com.genesyslab.var.%'"
         )
     };
 }
