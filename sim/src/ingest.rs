@@ -26,6 +26,8 @@ const SENDERS: u64 = 3;
 /// Turns of a life before the power goes, if it does not go earlier, and after.
 const TURNS: usize = 90;
 const AFTER: usize = 40;
+/// Sequences for each millisecond, where the database does not say which it has.
+const UNSEEN: u64 = 1000;
 /// Turns in which everything has to come to rest once nothing fails any more.
 const REST: usize = 4000;
 
@@ -109,7 +111,9 @@ pub fn life(seed: u64, crash: Option<u64>, story: &mut Story) -> Result<u64, Fau
         book: Book::new(),
         database: Database::default(),
         lost: Vec::new(),
+        passed: Vec::new(),
         rots: seed % 4 == 3,
+        is_away: seed % 3 == 1,
         rotten: None,
         durable: 0,
         seed,
@@ -127,6 +131,10 @@ struct Life {
     database: Database,
     /// Sequences that the spool has reported as lost.
     lost: Vec<(u64, u64)>,
+    /// The database cannot be asked at a start.
+    is_away: bool,
+    /// Sequences that starts have passed for their floor: nothing ever had them.
+    passed: Vec<(u64, u64)>,
     /// Bytes of the disk change, at any time.
     rots: bool,
     /// One has: of what was durable up to here, the end may pass for a write that was cut off.
@@ -177,9 +185,12 @@ impl Life {
     fn start(&mut self, story: &mut Story) {
         story.starts += 1;
         let seed = self.chance.next_u64();
-        match House::open(&self.fs, self.now, self.database.applied(), seed) {
+        let applied = self.database.applied();
+        let floor = if self.is_away { self.unseen() } else { applied };
+        match House::open(&self.fs, self.now, (floor, applied), seed) {
             Ok(house) => {
                 self.lost.extend(house.lost());
+                self.passed.push((house.found() + 1, floor));
                 // the last group has no frame behind it that says it was durable
                 let end = self.rotten.take().map(|durable| (house.found() + 1, durable));
                 self.lost.extend(end);
@@ -187,6 +198,11 @@ impl Life {
             }
             Err(_) => story.cut += 1,
         }
+    }
+
+    /// Above all that a database can have which does not say it, as the server has it.
+    fn unseen(&self) -> u64 {
+        u64::try_from(self.now.as_millis()).unwrap_or(u64::MAX).saturating_mul(UNSEEN)
     }
 
     /// The disk fills up and gets room again; syncs get slow.
@@ -221,7 +237,8 @@ impl Life {
         // where bytes change, more of them wait for the database
         let pace = if self.rots { 30 } else { 3 };
         if self.chance.below(pace) == 0 || !sending {
-            self.lost.extend(house.apply(&mut self.database, &self.lost)?);
+            let known = [&*self.lost, &self.passed].concat();
+            self.lost.extend(house.apply(&mut self.database, &known)?);
         }
         Ok(())
     }

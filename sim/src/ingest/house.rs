@@ -43,10 +43,11 @@ pub(super) struct House {
 }
 
 impl House {
+    /// `floor`: sequences go on above it; `applied`: as the database says sooner or later.
     pub(super) fn open(
         fs: &FaultyFs,
         now: Duration,
-        floor: u64,
+        (floor, applied): (u64, u64),
         seed: u64,
     ) -> Result<Self, OpenError> {
         let clock = Arc::new(AtomicU64::new(micros(now)));
@@ -63,8 +64,8 @@ impl House {
             ..Settings::new(PathBuf::from(DIR), SPOOL_BYTES, seed)
         };
         let (stepped, recovered) = Stepped::open(settings, Arc::new(fs.clone()), hooks)?;
-        stepped.spool().release(floor);
-        let reader = stepped.spool().reader(floor);
+        stepped.spool().release(applied);
+        let reader = stepped.spool().reader(applied);
         let lost = recovered.damage.iter().map(|damage| damage.lost).collect();
         let (found, waiting, answers) = (recovered.last_seq, Vec::new(), Vec::new());
         Ok(Self { stepped, clock, reader, lost, found, waiting, answers })
@@ -165,12 +166,12 @@ impl House {
         self.answers.retain(|(of, _)| *of != sender);
     }
 
-    /// One batch into the database, in order and without a hole that was not reported. Gives what
-    /// the reader found lost.
+    /// One batch into the database, in order and without a hole that is not known. Gives what the
+    /// reader found lost.
     pub(super) fn apply(
         &mut self,
         database: &mut Database,
-        lost: &[(u64, u64)],
+        known: &[(u64, u64)],
     ) -> Result<Vec<(u64, u64)>, String> {
         let frames = self.reader.read(BATCH, 1 << 20).map_err(|error| error.to_string())?;
         let spool = self.stepped.spool();
@@ -180,7 +181,7 @@ impl House {
             let applied = batch.last().map_or(database.applied(), |(seq, _)| *seq);
             let holes = applied + 1..frame.seq;
             let told = |seq: u64| {
-                let mut all = lost.iter().chain(&found);
+                let mut all = known.iter().chain(&found);
                 all.any(|(from, to)| (*from..=*to).contains(&seq))
             };
             if frame.seq <= applied {
