@@ -41,7 +41,7 @@ pub const ACTIONS_PER_CALL: usize = 1000;
 /// Custom variables of one call (rs.md §2.5).
 pub const VARIABLES_PER_CALL: usize = 64;
 /// Reports of one call that are read: start, end and notes of all its actions and as many again.
-/// Later ones stay events and are counted as ignored.
+/// Later ones stay events and are counted as ignored, as far as its session has room for them.
 pub const REPORTS_PER_CALL: usize = 8192;
 /// Milliseconds that an event may lie before or after its call (rs.md §2.9).
 pub const AROUND_A_CALL_MS: i64 = 60_000;

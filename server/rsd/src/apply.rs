@@ -66,8 +66,8 @@ pub struct Parts {
     pub found: u64,
     /// Sequences of what comes now are above this, too.
     pub floor: u64,
-    /// Has the queue begin anew with the next start.
-    pub disown: Box<dyn Fn() -> io::Result<()> + Send>,
+    /// Has the queue begin anew with the next start. False: that is not possible.
+    pub disown: Box<dyn Fn() -> io::Result<bool> + Send>,
     /// Where the database was found to be; 0: it could not be looked at.
     pub applied: u64,
     /// It has not answered yet: that it does is told.

@@ -208,12 +208,15 @@ fn line(text: &str) -> String {
 }
 
 /// Takes the id from the spool's directory: at the next start it is a spool made anew, all that is
-/// in it is stored, and what the database has of it already is known by its id.
-pub(crate) fn disown(spool: &Path) -> io::Result<()> {
-    match fs::rename(spool.join(SPOOL_ID), spool.join(FORMER_ID)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => fs::File::open(spool)?.sync_all(),
+/// in it is stored, and what the database has of it already is known by its id. False: it has none,
+/// since the database is files.
+pub(crate) fn disown(spool: &Path) -> io::Result<bool> {
+    let former = spool.join(FORMER_ID);
+    match fs::rename(spool.join(SPOOL_ID), &former) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => fs::File::open(spool)?.sync_all()?,
     }
+    former.try_exists()
 }
 
 /// The id of the spool's directory; made, and on disk, if it has none.
@@ -251,10 +254,12 @@ mod tests {
         let spool = dir.path().join("spool");
         let id = spool_id(&spool, [0, 1, 2, 3]).unwrap();
         assert_eq!(spool_id(&spool, [0, 5, 6, 7]).unwrap(), id);
-        disown(&spool).unwrap();
-        disown(&spool).unwrap();
+        assert!(disown(&spool).unwrap() && disown(&spool).unwrap(), "also when it is gone already");
         let other = spool_id(&spool, [0, 5, 6, 7]).unwrap();
         assert_ne!(other, id);
+        let files = dir.path().join("files");
+        fs::create_dir(&files).unwrap();
+        assert!(!disown(&files).unwrap());
         fs::remove_dir_all(&spool).unwrap();
         assert_ne!(spool_id(&spool, [0, 8, 9, 1]).unwrap(), other);
     }

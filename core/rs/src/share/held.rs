@@ -1,7 +1,9 @@
-//! Calls that a share has read already. It asks for calls by their keys, by their GUIDs, and by
-//! their sessions: most come more than once, and are no more to be held for that.
+//! Calls that a share has read already. It asks for calls by their keys, then for all of a GUID,
+//! then for those of sessions: most come more than once, and are no more to be held for that.
 
 use std::collections::BTreeMap;
+
+use model::record::ComponentType;
 
 use super::changes::{DayKey, SessionName};
 use super::objects::Objects;
@@ -38,7 +40,11 @@ impl Held {
         };
         let guids = (!wants.guids.is_empty()).then_some(&self.0).into_iter().flatten();
         let guids = guids.filter(|(at, call)| by_guid(at, call)).map(|(_, call)| call.weight);
+        // nothing names a leg of RM by its session
         let is_wanted = |at: &DayKey, row: &CallRow| {
+            if row.component_type == ComponentType::Rm.number() {
+                return false;
+            }
             let name = SessionName::Id(row.session_id.clone());
             let session = sessions::key(&(at.0, row.component.clone(), name), objects);
             session.is_some_and(|session| wants.session_calls.contains(&session))

@@ -1,6 +1,7 @@
 //! A queue that was set back: its last segments are lost, or it is an older copy, and neither the
 //! database nor the clock told of that at the start. So the database counts as stored what has come
-//! since. Nothing is passed over: all of it waits for a start that takes the queue for another one.
+//! since. Nothing is passed over: all of it waits for a start that takes the queue for another one,
+//! where that is possible.
 
 use super::Work;
 
@@ -26,7 +27,8 @@ impl Work {
     pub(super) fn set_back(&mut self, applied: u64) -> bool {
         self.parts.figures.failed(self.parts.clock.mono());
         let next = match (self.parts.disown)() {
-            Ok(()) => "start RS again",
+            Ok(true) => "start RS again",
+            Ok(false) => "copy it before RS is started again, which takes it for stored",
             Err(_) => "remove the file id of its directory, and start RS again",
         };
         let error = SetBack { applied, above: self.above(), next };

@@ -485,7 +485,7 @@ fn what_the_database_counts_as_stored_already_waits_for_another_start() {
     let count = Arc::clone(&disowned);
     let disown = move || {
         count.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        Ok(true)
     };
     let applier = Applier::start(Parts { disown: Box::new(disown), ..parts }).unwrap();
     let last = queue.append(frame(1), true).unwrap();

@@ -44,6 +44,15 @@ fn quality(session: &str, time: u64, text: &str) -> Made {
 fn before() -> Vec<Made> {
     let weight = usize::try_from(GUIDS * CALLS).unwrap() * (CALL_BYTES + FILL * HELD_PER_BYTE);
     assert!(weight < SHARE_BYTES && SHARE_BYTES - weight < SHARE_BYTES / 20, "{weight}");
+    let [sessions, hanging, small] =
+        [SESSIONS, HANGING, SMALL].map(|count| usize::try_from(count).unwrap());
+    for kind in [
+        sessions * hanging * 4 * TEXT,
+        sessions * hanging * 8 * 4 * FAILURE * HELD_PER_BYTE,
+        sessions * small * CALL_BYTES,
+    ] {
+        assert!(kind > SHARE_BYTES / 20, "it cuts the share: {kind}");
+    }
     let mut all = Vec::new();
     for (of, call) in (1..=GUIDS).flat_map(|of| (0..CALLS).map(move |call| (of, call))) {
         let session = format!("G{of}-{call}");
