@@ -250,17 +250,7 @@ fn start(
     bell: &Arc<Bell>,
     backlog: &Arc<Backlog>,
 ) -> (Applier, Arc<Figures>) {
-    start_watched(spool, store, bell, backlog, broadcast::channel(4).0)
-}
-
-fn start_watched(
-    spool: &Spool,
-    store: &Arc<Remembering>,
-    bell: &Arc<Bell>,
-    backlog: &Arc<Backlog>,
-    changed: broadcast::Sender<Changed>,
-) -> (Applier, Arc<Figures>) {
-    let (parts, figures) = parts(spool, store, bell, backlog, changed);
+    let (parts, figures) = parts(spool, store, bell, backlog, broadcast::channel(4).0);
     (Applier::start(parts).unwrap(), figures)
 }
 
@@ -446,7 +436,8 @@ fn those_who_watch_are_told_of_calls() {
     drop(nobody);
     let store_one = |last: u64| {
         let (bell, backlog) = (Arc::new(Bell::default()), Arc::default());
-        let (applier, _) = start_watched(&queue, &store, &bell, &backlog, changed.clone());
+        let (parts, _) = parts(&queue, &store, &bell, &backlog, changed.clone());
+        let applier = Applier::start(parts).unwrap();
         until(|| store.applied_seq().unwrap() == last);
         applier.stop(Duration::from_secs(10));
     };
